@@ -32,7 +32,7 @@ from products.billing.queries.invoices import (
 )
 from products.billing.queries.running import bill_so_far
 from products.billing.queries.terms import CurrencyConflict, currency_of, month_at
-from products.catalogue.money import Money
+from products.catalogue.money import CURRENCY_NEEDED, Money
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -227,6 +227,4 @@ def _money(amount: Decimal, currency: str) -> Money:
     try:
         return Money.of(amount, currency)
     except ValueError as error:
-        raise Invalid(
-            "Enter a currency of ISO 4217, such as USD.", field="currency"
-        ) from error
+        raise Invalid(CURRENCY_NEEDED, field="currency") from error

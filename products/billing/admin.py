@@ -59,6 +59,7 @@ from products.billing.queries.completeness import (
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
 from products.billing.queries.voids import void_review
 from products.calendars import calendar_of
+from products.catalogue.forms import CurrencyField
 from products.catalogue.money import Money
 from products.metering.commands import void_usage
 from products.metering.models import Edge, UsageVoid
@@ -72,12 +73,11 @@ READ = "The account's members can read it. It is kept in the audit trail."
 class ContractForm(forms.Form):
     """What an account has agreed with sales, from a month on."""
 
-    from_month = forms.RegexField(
-        r"\d{4}-\d{2}",
+    from_month = forms.CharField(
         help_text="The running month or a later one, e.g. 2026-12. A change of the time zone can "
         "start with the next month at the earliest.",
     )
-    currency = forms.RegexField("[A-Z]{3}", max_length=3)
+    currency = CurrencyField()
     billing_zone = forms.CharField(
         label="Billing time zone", max_length=64, help_text="E.g. Europe/Berlin."
     )
@@ -102,7 +102,7 @@ class CreditForm(forms.Form):
     """A credit that the next invoices use."""
 
     amount = forms.DecimalField(max_digits=13, decimal_places=3)
-    currency = forms.RegexField("[A-Z]{3}", max_length=3)
+    currency = CurrencyField()
     expires_on = forms.DateField(
         required=False,
         label="Last day",

@@ -20,7 +20,7 @@ from products.catalogue.models import (
     Product,
     Tier,
 )
-from products.catalogue.money import is_currency
+from products.catalogue.money import CURRENCY_NEEDED, is_currency
 from products.catalogue.queries import start_for, tiered_price
 from products.catalogue.tiers import (
     METERS,
@@ -308,7 +308,7 @@ def _checked(plan: Plan, price: NewPrice) -> Meter:
     if any(max(t.up_to or 0, t.unit_price_nanos) > MAX_INTEGER for t in price.tiers):
         raise Invalid("A limit or price is too large.", field="tiers")
     if not is_currency(price.currency):
-        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+        raise Invalid(CURRENCY_NEEDED, field="currency")
     _check_fee(price)
     other = plan.prices.filter(withdrawn_at=None).exclude(currency=price.currency)
     if other.exists():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Self
 
+CURRENCY_NEEDED = "Enter a currency of ISO 4217, such as USD."
 MICROS = 1_000_000
 NANOS = 1_000_000_000
 

@@ -15,6 +15,7 @@ from products.catalogue.commands import (
     is_rise,
     next_month_start,
 )
+from products.catalogue.forms import CurrencyField
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, amount_in_words, nanos, unit_price
 from products.catalogue.queries import tiered_price
@@ -32,7 +33,7 @@ NAMED_ACCOUNTS: Final = 500
 class PriceForm(forms.Form):
     """The next price of a plan, except for its tiers."""
 
-    currency = forms.RegexField("[A-Z]{3}", initial="USD", max_length=3)
+    currency = CurrencyField(initial="USD")
     meter = forms.ChoiceField(
         choices=[
             (key, f"{meter.heading}, priced per {meter.unit_name}")

@@ -18,7 +18,7 @@ from products.billing.models import Budget, BudgetAlert, Invoice
 from products.billing.queries.budgets import is_blocking, running_invoice
 from products.billing.queries.terms import CurrencyConflict, currency_of, month_at
 from products.catalogue.models import Product
-from products.catalogue.money import Money, is_currency
+from products.catalogue.money import CURRENCY_NEEDED, Money, is_currency
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands.enablements import (
     block_for_budget,
@@ -170,7 +170,7 @@ def _check(amount: Money, thresholds: Sequence[int], action: str) -> None:
     if amount.micros <= 0:
         raise Invalid("Enter an amount above zero.", field="amount")
     if not is_currency(amount.currency):
-        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+        raise Invalid(CURRENCY_NEEDED, field="currency")
     if not 0 < len(thresholds) <= MAX_THRESHOLDS:
         raise Invalid(f"Enter one to {MAX_THRESHOLDS} percentages.", field="thresholds")
     if any(not 0 < each <= MAX_PERCENT for each in thresholds):

@@ -17,7 +17,7 @@ from products.billing.queries.terms import CurrencyConflict, contract_of, terms_
 from products.calendars import Calendar, calendar_of
 from products.catalogue.commands import describe_price
 from products.catalogue.models import PriceVersion
-from products.catalogue.money import is_currency
+from products.catalogue.money import CURRENCY_NEEDED, is_currency
 from products.catalogue.queries import next_direct_prices, start_for
 from products.months import Month
 
@@ -99,7 +99,7 @@ def _note_moved_prices(
 
 def _check(terms: ContractTerms) -> None:
     if not is_currency(terms.currency):
-        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+        raise Invalid(CURRENCY_NEEDED, field="currency")
     if terms.billing_zone not in zoneinfo.available_timezones():
         raise Invalid("Enter a time zone, such as Europe/Berlin.", field="billing_zone")
     if not 0 <= terms.payment_terms_days <= MAX_PAYMENT_TERMS_DAYS:

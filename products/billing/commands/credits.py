@@ -13,7 +13,7 @@ from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
 from products.billing.models import Credit, CreditEntry
 from products.billing.queries.credits import expired_credits
-from products.catalogue.money import Money, is_currency, unit_of
+from products.catalogue.money import CURRENCY_NEEDED, Money, is_currency, unit_of
 
 
 def grant_credit(
@@ -36,7 +36,7 @@ def grant_credit(
     if amount.micros > MAX_INTEGER:
         raise Invalid("Enter a smaller amount.", field="amount")
     if not is_currency(amount.currency):
-        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+        raise Invalid(CURRENCY_NEEDED, field="currency")
     if amount != Money.rounded(amount.amount, amount.currency):
         smallest = unit_of(amount.currency)
         raise Invalid(

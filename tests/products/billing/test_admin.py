@@ -87,8 +87,10 @@ def test_staff_assign_a_contract(staff, acme):
     ("typed", "problem"),
     [
         ({"from_month": "2999-13"}, "Enter a month such as 2026-12."),
+        ({"from_month": "May 2999"}, "Enter a month such as 2026-12."),
         ({"from_month": "2020-01"}, "Choose the running month or a later one."),
         ({"currency": "XXX"}, "Enter a currency of ISO 4217"),
+        ({"currency": "€"}, "Enter a currency of ISO 4217"),
         ({"billing_zone": "Mars"}, "Enter a time zone"),
         ({"reason": " "}, "This field is required."),
     ],
@@ -108,7 +110,7 @@ def test_staff_grant_a_credit(staff, acme):
 
     answer = staff.post(
         page,
-        {"amount": "12.50", "currency": "USD", "expires_on": "", "reason": "Outage."},
+        {"amount": "12.50", "currency": "usd", "expires_on": "", "reason": "Outage."},
     )
 
     assert answer.url == reverse("admin:accounts_account_change", args=[acme.pk])

@@ -221,7 +221,8 @@ def test_what_changed_after_the_preview_is_previewed_again(
             "must start after the current one",
         ),
         (typed_price(*TWO_TIERS, meter="miles"), "Select a valid choice"),
-        (typed_price(*TWO_TIERS, currency="EUR"), "A plan keeps its currency."),
+        (typed_price(*TWO_TIERS, currency="$"), "Enter a currency of ISO 4217"),
+        (typed_price(*TWO_TIERS, currency="eur"), "A plan keeps its currency."),
         (typed_price(*TWO_TIERS, fee="-1"), "greater than or equal to 0"),
     ],
 )
