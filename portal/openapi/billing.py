@@ -85,7 +85,9 @@ BUDGET: Final = obj(
         "thresholds": array(whole()),
         "action": choice("notify", "block_new"),
         "reached": array(whole("A threshold.")),
-        "spent": nullable(text("Null if the bill has another currency, or prices in several.")),
+        "spent": nullable(
+            text("Null if the bill has another currency, or prices in several.")
+        ),
     }
 )
 META: Final = obj(
