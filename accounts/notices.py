@@ -207,11 +207,11 @@ _FACTOR_ADVICE: Final = "Members without a passkey or an authenticator app must 
 _OUTAGE_ADVICE: Final = "Connections that it carried may be closed. Their usage arrives when it reports again."
 _OUTAGE = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services", advice=_OUTAGE_ADVICE),
-    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:index"),
+    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:metering_edge_changelist"),
 )
 _OUTAGE_ENDED = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services"),
-    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:index"),
+    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:metering_edge_changelist"),
 )
 _VOID_ADVICE: Final = "It is not to be paid. Credits that it used are returned. If an invoice replaces it, both name each other."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
@@ -250,7 +250,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
     Event.PRODUCT_REQUESTED: (
         NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "products", applies=_is_asked_of_superusers),
-        NoticeRule(Topic.REQUESTS, Audience.SALES, "admin:index", applies=_is_asked_of_sales),
+        NoticeRule(Topic.REQUESTS, Audience.SALES, "admin:enablement_productrequest_changelist", applies=_is_asked_of_sales),
     ),
     Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_REQUEST_ANSWERED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),

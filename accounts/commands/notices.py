@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from textwrap import shorten
 from typing import Final
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
@@ -50,7 +51,8 @@ PAGE_LABELS: Final = {
     "billing": "Billing",
     "account_settings": "Account settings",
     "account_change_password": "Your password",
-    "admin:index": "Administration",
+    "admin:enablement_productrequest_changelist": "Requests of the account",
+    "admin:metering_edge_changelist": "The edge",
     "domains": "Domains",
     "home": "Home",
     "members": "Members",
@@ -247,7 +249,7 @@ def _notify_sales(
         lines.append(f"Email of the requester: {email}")
     lines += [
         "",
-        f"{PAGE_LABELS[rule.page]}: {settings.PORTAL_URL}{reverse(rule.page)}",
+        f"{PAGE_LABELS[rule.page]}: {settings.PORTAL_URL}{_page_of(entry, rule)}",
     ]
     queue_mail(
         account=account,
@@ -277,6 +279,10 @@ def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]
 def _page_of(entry: AuditEvent, rule: NoticeRule) -> str:
     if rule.page == "services" and entry.service_id:
         return reverse("service", args=[entry.service_id])
+    if rule.page.startswith("admin:"):  # a list, searched for what the entry is about
+        is_of_edge = rule.audience is Audience.STAFF
+        sought = entry.target_label if is_of_edge else entry.account_id
+        return f"{reverse(rule.page)}?{urlencode({'q': sought})}"
     return reverse(rule.page)
 
 

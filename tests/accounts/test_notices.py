@@ -391,7 +391,8 @@ def test_a_request_to_sales_is_sent_to_their_address(people, una, write, setting
     assert mail.to == settings.SALES_EMAIL
     assert "Una requested WebSockets: “Soon”." in mail.body
     assert una.email in mail.body
-    assert f"Administration: {settings.PORTAL_URL}/admin/\n" in mail.body
+    requests = "/admin/enablement/productrequest/?q="
+    assert f"{settings.PORTAL_URL}{requests}{una.account_id}\n" in mail.body
 
 
 def test_a_topic_that_is_turned_off_stays_on_the_page(
