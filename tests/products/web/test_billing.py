@@ -10,7 +10,6 @@ from django.urls import reverse
 from accounts.models import Account
 from products.billing.commands import set_budget
 from products.billing.commands.credits import grant_credit
-from products.billing.commands.running import refresh_bill
 from products.billing.models import Budget
 from products.catalogue.money import Money
 from products.enablement.models import BudgetBlock
