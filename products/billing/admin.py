@@ -56,7 +56,12 @@ from products.billing.queries.completeness import (
     missing_usage,
     months_to_invoice,
 )
-from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
+from products.billing.queries.terms import (
+    DEFAULT_CURRENCY,
+    contract_of,
+    currency_of,
+    month_at,
+)
 from products.billing.queries.voids import void_review
 from products.calendars import calendar_of
 from products.catalogue.forms import CurrencyField
@@ -407,8 +412,8 @@ class CreditAdmin(ReadOnlyAdmin):
     def grant_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Grant an account a credit."""
         account = row_or_404(Account, account_id)
-        contract = contract_of(account.pk, month_at(account, timezone.now()))
-        initial = {"currency": contract.currency if contract else DEFAULT_CURRENCY}
+        month = month_at(account, timezone.now())
+        initial = {"currency": currency_of(account, month)}
 
         def command(
             actor: Actor, *, amount: Decimal, currency: str, **typed: Any

@@ -12,7 +12,7 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
 from products.billing.models import Credit, CreditEntry
-from products.billing.queries.credits import expired_credits
+from products.billing.queries.credits import expired_credits, usable_currencies
 from products.catalogue.money import CURRENCY_NEEDED, Money, is_currency, unit_of
 
 
@@ -28,7 +28,8 @@ def grant_credit(
     """Grant an account a credit, which its next invoices use.
 
     Raises Forbidden unless the actor is staff; Invalid without a reason, and for an amount, a
-    currency or a date that cannot be. Notes credit.granted.
+    currency or a date that cannot be, or a currency in which it could never be used. Notes
+    credit.granted.
     """
     reason = clean_reason(reason)
     if amount.micros <= 0:
@@ -46,6 +47,12 @@ def grant_credit(
     if expires_on is not None and expires_on < now.date():
         raise Invalid("Choose a day in the future.", field="expires_on")
     with recorded_change(actor, Permission.CREDIT_GRANT, on=account, now=now) as trail:
+        currencies = sorted(usable_currencies(account, trail.now))
+        if amount.currency not in currencies:
+            raise Invalid(
+                f"The account has nothing to bill in {amount.currency}. Enter {' or '.join(currencies)}.",
+                field="currency",
+            )
         credit = add_credit(
             Credit(
                 account=account,

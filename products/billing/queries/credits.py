@@ -6,9 +6,12 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from accounts.models import Account
 from products.billing.credit_use import AvailableCredit
-from products.billing.models import Credit, CreditEntry, Invoice
+from products.billing.models import Contract, Credit, CreditEntry, Invoice
+from products.billing.queries.bills import unbilled_adjustments
 from products.billing.queries.invoices import unfinished_invoices
+from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.catalogue.money import Money
 from products.months import Month
 
@@ -44,6 +47,26 @@ def expired_credits(account_id: str, now: datetime) -> list[tuple[Credit, int]]:
             for currency, last_day in waiting
         )
     ]
+
+
+def usable_currencies(account: Account, now: datetime) -> set[str]:
+    """Return the currencies in which an account can use a credit.
+
+    That of its running bill and of contracts that start later, and those of invoices that are not
+    final and of late usage that is not billed, which can be in an earlier currency.
+    """
+    month = month_at(account, now)
+    contract = contract_of(account.pk, month)
+    later = Contract.objects.filter(account=account, from_month__gt=str(month))
+    late = unbilled_adjustments().filter(corrects__account=account)
+    return {
+        contract.currency if contract else currency_of(account, month),
+        *later.values_list("currency", flat=True),
+        *unfinished_invoices()
+        .filter(account=account)
+        .values_list("currency", flat=True),
+        *late.values_list("corrects__currency", flat=True),
+    }
 
 
 def last_month_paid(expires_on: date) -> Month:

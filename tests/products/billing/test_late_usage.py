@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from accounts.actor import Actor
+from accounts.errors import Invalid
 from products.billing.commands.closing import (
     bill_late_usage,
     finalize_invoice,
@@ -13,6 +14,7 @@ from products.billing.commands.closing import (
 )
 from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.commands.corrections import correct_month
+from products.billing.commands.credits import grant_credit
 from products.billing.commands.sweeps import close_due_months
 from products.billing.models import Adjustment, CreditNote, Invoice
 from products.billing.queries.credits import balance
@@ -156,3 +158,21 @@ def test_nothing_is_made_before_the_days_of_grace_are_over(acme, late):
     early = DECEMBER_4 - timedelta(days=1)
 
     assert bill_late_usage(JOB, account=acme, month=NOVEMBER, now=early) == []
+
+
+def test_a_credit_in_the_earlier_currency_is_granted_while_it_can_be_used(
+    ada, acme, late
+):
+    def grant(currency, now):
+        amount = Money.of("0.10", currency)
+        grant_credit(ada, account=acme, amount=amount, reason="Sorry", now=now)
+
+    grant("EUR", NOVEMBER_10)
+    grant("USD", NOVEMBER_10)
+    bill_late_usage(JOB, account=acme, month=NOVEMBER, now=DECEMBER_4)
+    with pytest.raises(Invalid) as refused:
+        grant("USD", DECEMBER_4)
+
+    assert refused.value.field == "currency"
+    assert refused.value.message == "The account has nothing to bill in USD. Enter EUR."
+    assert noted(acme.pk).count("credit.granted") == 2
