@@ -108,6 +108,7 @@ def test_what_was_typed_is_kept_while_signing_in_again(wide, sam):
 
     wide.get_by_role("button", name="Create service").click()
     expect(wide.get_by_role("main")).to_contain_text("Nothing was changed. Sign in")
+    wide.wait_for_load_state()  # its script keeps the form, and a person types more slowly
     wide.get_by_label("Email").fill("sam@example.com")
     wide.get_by_label("Password").fill(PASSWORD)
     wide.get_by_role("button", name="Sign in", exact=True).click()
@@ -131,6 +132,7 @@ def test_a_part_is_kept_while_signing_in_again_but_no_secret(wide, eve, draft):
 
     wide.get_by_role("button", name="Save draft").click()
     expect(wide.get_by_role("main")).to_contain_text("Nothing was changed. Sign in")
+    wide.wait_for_load_state()  # its script keeps the form, and a person types more slowly
     kept = wide.evaluate("sessionStorage.getItem('tollgate.form')")
     wide.get_by_label("Email").fill("eve@example.com")
     wide.get_by_label("Password").fill(PASSWORD)

@@ -33,7 +33,7 @@ CHANGING = {
     "billing_end_date": ("", "2020-01-01"),
     "billing_start_date": ("", "2030-01-01"),
     "by": ("", "hour"),
-    "cursor": ("", "x"),
+    "cursor": ("", "zzz"),  # after every id
     "datacenter": ("", "elsewhere"),
     "direction": ("", "descend"),
     "end_month": ("start_month=2026-11&end_month=2026-11", "2026-12"),

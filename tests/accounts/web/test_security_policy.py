@@ -114,7 +114,7 @@ def test_a_member_is_led_to_enrol_and_back(strict, browser, eve):
     assert (led.status_code, led.url) == (302, ENROL)
     assert "Acme requires a second factor. Add a passkey" in text_of(page)
     assert "Go back to where you were" not in text_of(page)
-    assert '<a class="button main" href="/members/?q=sam">' in codes.content.decode()
+    assert 'href="/members/?q=sam"' in codes.content.decode()
     assert client.get("/members/?q=sam").status_code == 200
     assert "Go back to where you were" not in text_of(client.get(ENROL))
 

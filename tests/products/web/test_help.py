@@ -51,7 +51,7 @@ def test_a_page_opens_without_signing_in_and_its_links_lead_to_pages(db, name):
     assert [link for link in links if not link.startswith(("/", "https://"))] == []
     for link in links:
         if link.startswith("/"):
-            resolve(link)  # raises Resolver404
+            resolve(link.partition("#")[0])  # raises Resolver404
 
 
 @pytest.mark.parametrize("name", help_pages())
