@@ -251,5 +251,6 @@ class refusal_pages:  # noqa: N801 - the settings name it beside functions
             "reason": error.message,
             "details": error.details,
             "is_suspended": isinstance(error, AccountSuspended),
+            "is_read": request.method in SAFE_METHODS,
         }
         return render(request, f"{status.value}.html", context, status=status)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
+from django.conf import settings
+
 from accounts.errors import Conflict
 from accounts.models import Account
 from products.billing.bill import (
@@ -242,6 +244,7 @@ def _currency(
     if others:
         raise CurrencyConflict(
             f"{account.name} is billed in {currency}, but these products have prices "
-            f"in another currency: {', '.join(others)}. Add own prices of the account in {currency}."
+            f"in another currency: {', '.join(others)}. Ask {settings.SALES_EMAIL} for own prices "
+            f"of the account in {currency}."
         )
     return currency

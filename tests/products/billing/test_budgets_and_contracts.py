@@ -390,7 +390,7 @@ def test_another_currency_needs_prices_in_it(ada, acme, enabled):
     assert refused.value.field == "currency"
     assert refused.value.message == (
         "Acme is billed in EUR, but these products have prices in another currency: delivery, "
-        "websockets. Add own prices of the account in EUR."
+        "websockets. Ask sales@tollgate.invalid for own prices of the account in EUR."
     )
     assert noted(acme.pk) == before
     assert Contract.objects.get().currency == "USD"

@@ -18,7 +18,7 @@ from products.billing.commands.closing import (
     void_invoice,
 )
 from products.billing.commands.corrections import correct_month
-from products.billing.models import Adjustment, CreditNote, InvoiceLine
+from products.billing.models import Adjustment, Contract, CreditNote, InvoiceLine
 from products.billing.queries.content import content_hash
 from products.instants import instant_us
 from products.metering.models import ConnectionUsage, DeliveryUsage
@@ -109,6 +109,27 @@ def test_a_corrected_fee_of_an_earlier_month_is_shown(
     answer = browser(bo).get(f"{reverse('invoice', args=['2026-12'])}{suffix}")
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["invoice", "invoice_download"])
+def test_a_bill_that_is_refused_is_no_change_that_failed(browser, bo, acme, used, name):
+    Contract.objects.create(
+        account=acme,
+        from_month="2026-11",
+        currency="EUR",  # in which nothing has a price
+        assigned_at=NOW,
+        assigned_by="Ada",
+        reason="Signed",
+    )
+    form = {"form": "pdf"} if name == "invoice_download" else {}
+
+    answer = browser(bo).get(reverse(name, kwargs={"invoice_key": "2026-11"} | form))
+
+    assert answer.status_code == 409
+    text = text_of(answer)
+    assert "This can't be shown Acme is billed in EUR" in text
+    assert "Ask sales@tollgate.invalid" in text
+    assert "not saved" not in text
 
 
 @pytest.mark.parametrize("key", ["INV-000009", "2026-13", "2024-01", "x"])
