@@ -91,9 +91,9 @@ def second_text(at: datetime, zone: tzinfo | None = None) -> str:
     return f"{_before_time(local)}{local:%H:%M:%S} {zone_label(local)}"
 
 
-def minute_text(at: datetime) -> str:
-    """Return a time to the minute in the reader's zone: 28 November 2026, 03:41 UTC."""
-    local = timezone.localtime(at)
+def minute_text(at: datetime, zone: tzinfo | None = None) -> str:
+    """Return a time to the minute in a zone, or in the reader's: 28 November 2026, 03:41 UTC."""
+    local = timezone.localtime(at, zone)
     return f"{_before_time(local)}{local:%H:%M} {zone_label(local)}"
 
 

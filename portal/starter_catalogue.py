@@ -5,7 +5,7 @@ The prices are examples, because the real ones are not published.
 
 from typing import Any
 
-from products.catalogue.commands import NewPrice
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 
 DOCS = "https://docs.fastly.com/products"

@@ -1,6 +1,7 @@
 """What a month would cost at a price of the catalogue."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from django.db.models import Sum
 
@@ -8,6 +9,7 @@ from accounts.models import Account
 from products.billing.rating import Estimate, after_allowance, estimate, rate
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import Money
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import tiered_price
 from products.metering.models import UsagePeriod
 
@@ -47,12 +49,30 @@ def own_traffic(account: Account, price: PriceVersion) -> list[TrafficEstimate]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class MonthCost:
+    """What a month costs with its fee, rounded, and its usage before it was rounded."""
+
+    amount: Money
+    exact_usage: Decimal
+
+    @property
+    def text(self) -> str:
+        """Return the amount in words: also "less than 0.01 USD"."""
+        return self.amount.in_words(self.exact_usage)
+
+
 def cost_of(price: PriceVersion, minutes: int) -> str:
     """Return what the minutes of a month cost with the fee, in words, as an invoice rates them."""
-    included = price.included_units * price.unit_size
-    rated = rate(tiered_price(price), after_allowance(minutes, included).billable)
-    total = rated.rounded(price.currency) + _fee(price)
-    return total.in_words(rated.exact)
+    return month_cost(NewPrice.of(price), minutes).text
+
+
+def month_cost(price: NewPrice, quantity: int) -> MonthCost:
+    """Return what the minutes or bytes of a whole month cost with the fee, as an invoice rates them."""
+    tiers = price.tiered
+    included = price.included_units * tiers.unit_size
+    rated = rate(tiers, after_allowance(quantity, included).billable)
+    return MonthCost(rated.rounded(price.currency) + _fee(price), rated.exact)
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
@@ -67,7 +87,7 @@ def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Es
     return replace(found, total=found.total + _fee(price))
 
 
-def _fee(price: PriceVersion) -> Money:
+def _fee(price: PriceVersion | NewPrice) -> Money:
     """Return the fee of a whole month, rounded as the line of an invoice."""
     whole = Money(price.fee_micros, price.currency)
     return Money.rounded(whole.amount, price.currency)

@@ -1,7 +1,6 @@
 """Changes to the catalogue by staff and the loader, noted in the platform's audit trail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts.actor import Actor
@@ -21,11 +20,11 @@ from products.catalogue.models import (
     Tier,
 )
 from products.catalogue.money import CURRENCY_NEEDED, is_currency
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import start_for, tiered_price
 from products.catalogue.tiers import (
     METERS,
     Meter,
-    PriceTier,
     TieredPrice,
     is_dearer,
     tiers_problem,
@@ -52,20 +51,6 @@ class PriceRiseTooEarly(Invalid):
     """A higher price would take effect before the start of the next month."""
 
     code = "price_rise_too_early"
-
-
-@dataclass(frozen=True, slots=True)
-class NewPrice:
-    """A price to be published; its meter, one of METERS, decides the unit."""
-
-    currency: str
-    meter: str
-    tiers: tuple[PriceTier, ...]
-    fee_micros: int = 0
-    included_units: int = 0
-    unit_mode: str = PriceVersion.UnitMode.FRACTION
-    proration: str = PriceVersion.Proration.NONE
-    is_example: bool = False
 
 
 def add_product(

@@ -1,20 +1,17 @@
-"""Enablements, plans, prices and requests, for staff."""
+"""Enablements, published prices and requests, for staff; the admin of billing has plans."""
 
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Case, QuerySet, When
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponseRedirect,
     QueryDict,
 )
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -23,33 +20,28 @@ from django.utils.safestring import mark_safe
 from accounts.admin_pages import (
     ReadOnlyAdmin,
     ReasonForm,
-    admin_url,
     row_or_404,
     set_filter,
 )
-from accounts.authentication import staff_actor_of
 from accounts.commands.proposals import needs_approval, proposed
-from accounts.errors import Invalid
 from accounts.models import Account
-from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion
-from products.catalogue.queries import on_sale, price_state
+from products.catalogue.prices import NewPrice, price_rows
+from products.catalogue.queries import price_state
 from products.enablement.commands import (
     answer_request,
     assign_package,
-    change_price,
     decline_request,
     end_trial,
     remove_package,
 )
-from products.enablement.commands.proposals import propose_package, propose_price
+from products.enablement.commands.proposals import propose_package
 from products.enablement.models import (
     MAX_NOTE_LENGTH,
     Enablement,
     ProductRequest,
     ServiceProduct,
 )
-from products.enablement.price_form import PriceEntry, price_rows
 from products.enablement.queries import assignable_plans
 from products.enablement.verification import is_as_agreed
 
@@ -79,13 +71,6 @@ class AssignForm(forms.Form):
         field.queryset = assignable_plans(account)
 
 
-class OwnPlanForm(forms.Form):
-    """A product for which an account gets prices of its own."""
-
-    product = forms.ModelChoiceField(on_sale(), empty_label="Choose a product")
-    name = forms.CharField(label="Name of the plan", max_length=80)
-
-
 class AnswerForm(forms.Form):
     """What staff answer to a request."""
 
@@ -94,93 +79,6 @@ class AnswerForm(forms.Form):
         help_text="The requester gets it as a notice and by email.",
         widget=forms.Textarea({"rows": 3}),
     )
-
-
-@admin.register(Plan)
-class PlanAdmin(ReadOnlyAdmin):
-    """Plans; prices are published and packages assigned by separate forms."""
-
-    trail_type = "plan"
-    list_display = ("name", "product", "account", "kind", "retired_at")
-    list_filter = ("kind",)
-    list_select_related = ("product", "account")
-    search_fields = ("name", "product__name", "account__name")
-    ordering = ("product__position", "kind", "name")
-    change_form_template = "admin/enablement/plan.html"
-    own_pages = (
-        ("<str:plan_id>/price/", "price_view", "enablement_price"),
-        ("own/<str:account_id>/", "own_plan_view", "enablement_own_plan"),
-    )
-
-    def price_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        """Show what a price changes and for whom; publish it if that was seen."""
-        plan = row_or_404(Plan, plan_id)
-        entry = PriceEntry(plan, request.POST or None, now=timezone.now())
-        back = admin_url(plan)
-        preview = None
-        if request.method == "POST" and entry.is_valid():
-            try:
-                preview = entry.preview()
-                if request.POST.get("publish") == preview.seen:
-                    title = f"Publish a price of {plan}"
-                    asked = self.reauthentication(request, title)
-                    return asked or self._publish(request, entry, back)
-            except Invalid as refusal:
-                is_field = refusal.field in entry.form.fields
-                entry.form.add_error(
-                    refusal.field if is_field else None, refusal.message
-                )
-        context = self.admin_site.each_context(request) | {
-            "title": f"Publish a price of {plan}",
-            "entry": entry,
-            "preview": preview,
-            "changed": bool(preview and "publish" in request.POST),
-            "button": "Propose price" if needs_approval() else "Publish price",
-            "back": back,
-            "back_label": plan,
-            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
-        }
-        is_wrong = entry.form.errors or entry.rows.total_error_count()
-        status = HTTPStatus.BAD_REQUEST if is_wrong else HTTPStatus.OK
-        return render(request, "admin/enablement/price.html", context, status=status)
-
-    def _publish(
-        self, request: HttpRequest, entry: PriceEntry, back: str
-    ) -> HttpResponse:
-        actor = staff_actor_of(request)
-        if needs_approval():
-            proposal = propose_price(
-                actor,
-                plan=entry.plan,
-                price=entry.price,
-                effective_from=entry.effective_from,
-                lines=[f"{row.label}: {row.amount}" for row in entry.preview().new],
-                now=entry.now,
-            )
-            messages.success(request, proposed(proposal))
-            return HttpResponseRedirect(back)
-        version = change_price(
-            actor,
-            plan=entry.plan,
-            price=entry.price,
-            effective_from=entry.effective_from,
-            now=entry.now,
-        )
-        messages.success(request, f"Published {version}.")
-        return HttpResponseRedirect(back)
-
-    def own_plan_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
-        """Add a plan with an account's own prices."""
-        account = row_or_404(Account, account_id)
-        return self.command_form_view(
-            request,
-            OwnPlanForm(request.POST or None, initial={"name": f"{account} contract"}),
-            partial(add_plan, account=account, kind=Plan.Kind.DIRECT),
-            title=f"Add prices for {account} alone",
-            button="Add plan",
-            done=lambda plan: f"Added the plan {plan}. It counts once it has a price.",
-            back=account,
-        )
 
 
 class PriceStateFilter(admin.SimpleListFilter):
@@ -236,7 +134,7 @@ class PriceVersionAdmin(ReadOnlyAdmin):
     @admin.display(description="price")
     def price(self, version: PriceVersion) -> str:
         """Return the whole price, a line each."""
-        rows = ((row.label, row.amount) for row in price_rows(version))
+        rows = ((row.label, row.amount) for row in price_rows(NewPrice.of(version)))
         return format_html_join(mark_safe("<br>"), "{}: {}", rows)
 
 

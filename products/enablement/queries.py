@@ -428,15 +428,41 @@ def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":
         return Account.objects.filter(pk=plan.account_id)
     has = Enablement.objects.filter(plan=plan, ends_at=None)
     touched = Q(pk__in=has.values("account"))
-    own = Plan.objects.filter(
-        product=plan.product, kind=Plan.Kind.DIRECT, retired_at=None
-    ).exclude(account=None)
     if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
-        touched |= Q(Exists(plan.prices.all())) & ~Q(pk__in=own.values("account"))
+        touched |= Q(Exists(plan.prices.all()))
     if plan.kind == Plan.Kind.DIRECT:
-        priced = own.filter(prices__withdrawn_at=None, prices__effective_from__lte=when)
-        touched &= ~Q(pk__in=priced.values("account"))
+        touched &= ~Q(pk__in=_own_plans(plan.product, when).values("account"))
     return Account.objects.filter(touched).order_by("name", "pk")
+
+
+def accounts_with_own_price(plan: Plan, when: datetime) -> "QuerySet[Account]":
+    """Return the accounts that have a product at a price of their own at an instant, by name.
+
+    None unless the plan is the direct one of everyone: its price is not for them.
+    """
+    if plan.account_id is not None or plan.kind != Plan.Kind.DIRECT:
+        return Account.objects.none()
+    rows = Account.objects.filter(
+        pk__in=_own_plans(plan.product, when).values("account")
+    )
+    if plan.product.purchase_mode != Product.PurchaseMode.ALWAYS:
+        has = Enablement.objects.filter(
+            product=plan.product, ends_at=None, source=Enablement.Source.DIRECT
+        )
+        rows = rows.filter(pk__in=has.values("account"))
+    return rows.order_by("name", "pk")
+
+
+def _own_plans(product: Product, when: datetime) -> "QuerySet[Plan]":
+    """Return the direct plans of single accounts that have a price at an instant."""
+    return Plan.objects.filter(
+        product=product,
+        kind=Plan.Kind.DIRECT,
+        retired_at=None,
+        account__isnull=False,
+        prices__withdrawn_at=None,
+        prices__effective_from__lte=when,
+    )
 
 
 def price_of(enablement: Enablement, when: datetime) -> PriceVersion | None:

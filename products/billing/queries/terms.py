@@ -12,6 +12,7 @@ from accounts.errors import Conflict
 from accounts.models import Account
 from products.billing.bill import (
     BANDWIDTH,
+    CONNECTION_TIME,
     Fee,
     Holding,
     PlanPrice,
@@ -94,7 +95,7 @@ def terms_of(account: Account, month: Month) -> Terms:
     fees: list[Fee] = []
     for product, group in groupby(holdings, key=lambda each: each.product):
         held = list(group)
-        if product == WEBSOCKETS:
+        if is_metered(product, CONNECTION_TIME):
             segments += segments_of(held, prices, period.starts_at, period.ends_at)
         segments += _bandwidth_segments(held, prices, period)
         fees += fees_of(held, prices, period.starts_at, period.ends_at, period.zone)
@@ -106,6 +107,11 @@ def terms_of(account: Account, month: Month) -> Terms:
         segments=tuple(segments),
         fees=tuple(fees),
     )
+
+
+def is_metered(product: str, meter: str) -> bool:
+    """Tell whether usage on a meter is billed for a product: minutes of WebSockets, bytes of others."""
+    return (product == WEBSOCKETS) == (meter == CONNECTION_TIME)
 
 
 def _holdings(account: Account, period: Period) -> list[Holding]:
@@ -204,7 +210,7 @@ def _bandwidth_segments(
         for each in prices
         if each.plan_id == held[-1].plan_id and each.meter == BANDWIDTH
     ]
-    if mine and held[-1].product != WEBSOCKETS:
+    if mine and is_metered(held[-1].product, BANDWIDTH):
         yield Segment(
             product=held[-1].product,
             meter=BANDWIDTH,

@@ -7,8 +7,9 @@ from accounts.change import recorded_change
 from accounts.commands.proposals import require_approval
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
-from products.catalogue.commands import NewPrice, write_price
+from products.catalogue.commands import write_price
 from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.prices import NewPrice
 from products.enablement.queries import accounts_on, followed_price
 
 

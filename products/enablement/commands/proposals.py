@@ -8,8 +8,8 @@ from typing import Any
 from accounts.actor import Actor
 from accounts.commands.proposals import ProposalKind, ProposedChange, propose, register
 from accounts.models import Account, Proposal
-from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands.packages import assign_package
 from products.enablement.commands.prices import change_price

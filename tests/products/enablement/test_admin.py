@@ -79,7 +79,7 @@ def package(ngwaf):
 
 @pytest.fixture
 def price_page(direct):
-    return reverse("admin:enablement_price", args=[direct.pk])
+    return reverse("admin:billing_plan_price", args=[direct.pk])
 
 
 def publish(client, page, typed):
@@ -113,7 +113,9 @@ def test_staff_publish_a_price_after_a_preview(
     assert "First 10 million 0.60 USD per million connection minutes" in text
     assert "Fee 25.00 USD per month; of a month in part: the fee by days" in text
     assert "Included 1 million per month" in text
-    assert "Accounts that it touches: 1 Acme" in text
+    assert "Accounts that it touches: 1" in text
+    assert "Acme 1 January 2030, 00:00 UTC 0 minutes" in text
+    assert "0.00 USD 25.00 USD +25.00 USD" in text
     assert (price.number, price.unit_size, price.proration) == (2, 1_000_000, "daily")
     assert (price.fee_micros, price.included_units) == (25_000_000, 1)
     assert tiered_price(price).tiers == (
@@ -130,7 +132,7 @@ def test_staff_publish_an_own_price_for_a_product_that_the_account_has(
     own = Plan.objects.create(
         product=websockets, kind="direct", name="Contract", account=acme
     )
-    page = reverse("admin:enablement_price", args=[own.pk])
+    page = reverse("admin:billing_plan_price", args=[own.pk])
 
     form = staff_client.get(page).context["entry"]
     preview, answer = publish(staff_client, page, typed_price(("", "0.70")))
@@ -141,7 +143,7 @@ def test_staff_publish_an_own_price_for_a_product_that_the_account_has(
         "This is a rise. It takes effect on 1 Jan 2030, 00:00 UTC; until then" in text
     )
     assert "until then the price of WebSockets standard counts." in text
-    assert "Accounts that it touches: 1 Acme" in text
+    assert "Accounts that it touches: 1" in text
     assert answer.status_code == 303
     assert own.prices.get().number == 1
     assert noted("platform")[-1] == noted(acme.pk)[-1] == "price.published"
@@ -154,7 +156,7 @@ def test_the_preview_of_an_own_price_says_that_a_package_counts(
     own = Plan.objects.create(
         product=ngwaf, kind="direct", name="Contract", account=acme
     )
-    page = reverse("admin:enablement_price", args=[own.pk])
+    page = reverse("admin:billing_plan_price", args=[own.pk])
 
     text = text_of(staff_client.post(page, typed_price(("", "0.70"))))
 
@@ -252,21 +254,26 @@ def test_a_price_of_delivery_touches_every_account_without_its_own(
     staff_client, ada, acme, globex, websockets
 ):
     delivery = Product.objects.get(pk="delivery")
-    add_plan(ada, product=delivery, kind="direct", name="Own", account=globex, now=NOW)
-    plan = Plan.objects.get(product=delivery, kind="direct", account=None)
-    page = reverse("admin:enablement_price", args=[plan.pk])
-
-    preview, _ = publish(
-        staff_client, page, typed_price(("", "0.01"), meter="bandwidth")
+    own, empty = (
+        add_plan(ada, product=delivery, kind="direct", name=name, account=of, now=NOW)
+        for name, of in (("Own", globex), ("No price", acme))
     )
+    cents = typed_price(("", "0.01"), meter="bandwidth")
+    publish(staff_client, reverse("admin:billing_plan_price", args=[own.pk]), cents)
+    plan = Plan.objects.get(product=delivery, kind="direct", account=None)
+    page = reverse("admin:billing_plan_price", args=[plan.pk])
 
-    assert "Accounts that it touches: 1 Acme" in text_of(preview)
-    assert noted(acme.pk) == ["price.published"]
-    assert noted(globex.pk) == []
+    preview, _ = publish(staff_client, page, cents)
+
+    text = text_of(preview)
+    assert empty.prices.count() == 0
+    assert "Accounts that it touches: 1" in text
+    assert "prices of their own: 1 Globex" in text
+    assert noted(acme.pk) == noted(globex.pk) == ["price.published"]
 
 
 def test_staff_add_a_plan_with_an_accounts_own_prices(staff_client, acme, websockets):
-    form = reverse("admin:enablement_own_plan", args=[acme.pk])
+    form = reverse("admin:billing_own_plan", args=[acme.pk])
 
     answer = staff_client.post(form, {"product": "websockets", "name": "Acme 2027"})
 
@@ -373,8 +380,8 @@ def test_staff_read_every_list_and_row(staff_client, ada, acme, package):
 
 def test_unknown_rows_are_not_found(staff_client):
     names = (
-        *("enablement_price", "enablement_assign", "enablement_remove"),
-        "enablement_own_plan",
+        *("billing_plan_price", "enablement_assign", "enablement_remove"),
+        "billing_own_plan",
     )
 
     assert {

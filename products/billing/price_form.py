@@ -1,33 +1,21 @@
 """The form of a price: tiers as rows, fee, included quantity, and a preview before publishing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
 
-from accounts.models import Account
-from products.catalogue.commands import (
-    NewPrice,
-    check_price,
-    is_rise,
-    next_month_start,
-)
+from products.billing.queries.price_preview import PricePreview, price_preview
+from products.catalogue.commands import next_month_start
 from products.catalogue.forms import CurrencyField
-from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.money import Money, amount_in_words, nanos, unit_price
-from products.catalogue.queries import tiered_price
-from products.catalogue.tiers import METERS, PriceTier, tier_ranges
-from products.enablement.agreements import text_hash
-from products.enablement.models import Enablement
-from products.enablement.queries import accounts_on, followed_price
-from products.enablement.queries import current as current_enablement
+from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.money import Money, nanos, unit_price
+from products.catalogue.prices import NewPrice
+from products.catalogue.tiers import METERS, PriceTier
+from products.enablement.queries import followed_price
 
 TIER_ROWS: Final = 8
-# The preview names this many accounts; it counts the others.
-NAMED_ACCOUNTS: Final = 500
 
 
 class PriceForm(forms.Form):
@@ -96,31 +84,6 @@ class TierForm(forms.Form):
 TierRows = forms.formset_factory(TierForm, extra=TIER_ROWS, max_num=TIER_ROWS)
 
 
-@dataclass(frozen=True, slots=True)
-class PriceRow:
-    """A line of a price as people read it: what it is for, and the amount."""
-
-    label: str
-    amount: str
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What publishing a price changes, and for which accounts."""
-
-    new: tuple[PriceRow, ...]
-    current: tuple[PriceRow, ...]  # empty if it is the first
-    is_rise: bool
-    follows: Plan | None  # the other plan whose price the account pays until then
-    counts_later: (
-        str  # why the price of an account's own plan does not count yet, in a sentence
-    )
-    effective_from: datetime
-    accounts: tuple[Account, ...]
-    more_accounts: int
-    seen: str  # a hash of all this; publishing sends it back
-
-
 class PriceEntry:
     """What was typed into the form of a price, or its present price at first."""
 
@@ -165,45 +128,11 @@ class PriceEntry:
             proration=typed["proration"],
         )
 
-    def preview(self) -> Preview:
+    def preview(self) -> PricePreview:
         """Return what publishing would change. Raises Invalid as the command does."""
-        price, effective_from = self.price, self.effective_from
-        last = check_price(
-            self.plan,
-            price,
-            effective_from=effective_from,
-            now=self.now,
-            follows=followed_price(self.plan, effective_from),
+        return price_preview(
+            self.plan, self.price, effective_from=self.effective_from, now=self.now
         )
-        accounts = list(accounts_on(self.plan, effective_from))
-        ids = " ".join(account.pk for account in accounts)
-        return Preview(
-            new=_lines(price),
-            current=price_rows(last) if last else (),
-            is_rise=last is not None and is_rise(price, last),
-            follows=last.plan if last and last.plan != self.plan else None,
-            counts_later=_counts_later(self.plan),
-            effective_from=effective_from,
-            accounts=tuple(accounts[:NAMED_ACCOUNTS]),
-            more_accounts=max(0, len(accounts) - NAMED_ACCOUNTS),
-            seen=text_hash(f"{price} {effective_from.isoformat()} {ids}"),
-        )
-
-
-def _counts_later(plan: Plan) -> str:
-    """Return why the price of an account's own plan does not count yet; "" if it does."""
-    is_always = plan.product.purchase_mode == Product.PurchaseMode.ALWAYS
-    if plan.account is None or plan.kind != Plan.Kind.DIRECT or is_always:
-        return ""
-    held = current_enablement(plan.account.pk, plan.product_id)
-    if held is None:
-        return f"{plan.account} does not have {plan.product}. The price counts once it is enabled."
-    if held.source != Enablement.Source.DIRECT:
-        return (
-            f"{plan.account} has {plan.product} from a {held.source}, the plan {held.plan}. The "
-            "price counts once it is bought."
-        )
-    return ""
 
 
 def _initial(plan: Plan, current: PriceVersion | None, now: datetime) -> dict[str, Any]:
@@ -228,44 +157,3 @@ def _initial_tiers(current: PriceVersion | None) -> list[dict[str, Any]]:
         {"up_to": tier.up_to, "unit_price": unit_price(tier.unit_price_nanos)}
         for tier in current.tiers.all()
     ]
-
-
-def price_rows(version: PriceVersion) -> tuple[PriceRow, ...]:
-    """Return a published price line by line."""
-    return _lines(
-        NewPrice(
-            currency=version.currency,
-            meter=version.meter,
-            tiers=tiered_price(version).tiers,
-            fee_micros=version.fee_micros,
-            included_units=version.included_units,
-            unit_mode=version.unit_mode,
-            proration=version.proration,
-        )
-    )
-
-
-def _lines(price: NewPrice) -> tuple[PriceRow, ...]:
-    meter = METERS[price.meter]
-    ranges = tier_ranges(price.tiers, meter.short_unit)
-    rows = [
-        PriceRow(
-            (reach or "all")[:1].upper() + (reach or "all")[1:],
-            f"{amount_in_words(unit_price(tier.unit_price_nanos))} {price.currency} per {meter.unit_name}",
-        )
-        for reach, tier in zip(ranges, price.tiers, strict=True)
-    ]
-    return (*rows, *_other_rows(price, f"{price.included_units:,} {meter.short_unit}"))
-
-
-def _other_rows(price: NewPrice, included: str) -> Sequence[PriceRow]:
-    rows = []
-    if price.fee_micros:
-        part = PriceVersion.Proration(price.proration).label.lower()
-        fee = Money(price.fee_micros, price.currency)
-        rows.append(PriceRow("Fee", f"{fee} per month; of a month in part: {part}"))
-    if price.included_units:
-        rows.append(PriceRow("Included", f"{included} per month"))
-    if price.unit_mode == PriceVersion.UnitMode.BLOCK:
-        rows.append(PriceRow("A part of a unit", "billed as a whole unit"))
-    return rows

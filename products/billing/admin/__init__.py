@@ -30,6 +30,7 @@ from accounts.commands.reasons import MAX_REASON_LENGTH
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.lists import DateInput
 from accounts.models import Account
+from products.billing.admin import prices  # noqa: F401 - registers its pages
 from products.billing.bill import BANDWIDTH
 from products.billing.commands import (
     ContractTerms,
