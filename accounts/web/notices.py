@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +20,7 @@ from accounts.authentication import (
 )
 from accounts.commands.notices import choose_topics, mark_read
 from accounts.errors import Invalid
-from accounts.lists import page_of
+from accounts.lists import ListForm, page_of
 from accounts.notices import Topic, topics_of
 from accounts.queries import notices_of
 
@@ -27,15 +28,30 @@ CHOICES: Final = {"on": True, "off": False}  # anything else is the account's de
 ALL: Final = "all"  # in place of a notice's id; a missing field must not mean all
 
 
+class NoticeListForm(ListForm):
+    """The search and filter of the list of notices."""
+
+    topic = forms.ChoiceField(
+        label="Topic",
+        required=False,
+        choices=[("", "Any"), *((each.value, each.label) for each in Topic)],
+    )
+
+
 @require_GET
 @login_required
 def notices(request: HttpRequest) -> HttpResponse:
     """List the person's notices, newest first."""
-    page = page_of(
-        request, notices_of(signed_in_user(request).pk), order=("-at", "-pk")
-    )
+    form = NoticeListForm(request.GET)
+    rows = notices_of(signed_in_user(request).pk)
+    if text := form.chosen("q"):
+        rows = rows.filter(sentence__icontains=text)
+    if topic := form.chosen("topic"):
+        rows = rows.filter(topic=topic)
+    page = page_of(request, rows, order=("-at", "-pk"))
     accounts = {notice.account_id for notice in page.rows}
     context = {
+        "form": form,
         "page": page,
         "has_unread": any(notice.read_at is None for notice in page.rows),
         "several_accounts": len(accounts) > 1 or len(memberships_of(request)) > 1,

@@ -84,6 +84,21 @@ def test_a_page_has_fifty_notices_and_links_to_older_ones(eve, browser, tell):
     assert b'rel="next"' not in older.content
 
 
+def test_notices_are_searched_and_filtered_by_topic(eve, browser, tell):
+    tell(3)
+    Notice.objects.filter(sentence="Sam did thing 2").update(topic="budget")
+    client = browser(eve)
+
+    def found(**query):
+        rows = client.get(PAGE, query).context["page"].rows
+        return sorted(each.sentence for each in rows)
+
+    assert found(topic="budget") == ["Sam did thing 2"]
+    assert found(q="THING 1") == ["Sam did thing 1"]
+    assert len(found(topic="weather")) == 3
+    assert "No notice matches" in text(client.get(PAGE, {"topic": "bills"}))
+
+
 def test_the_page_takes_the_same_queries_for_any_number(
     eve, browser, tell, django_assert_num_queries
 ):
