@@ -28,6 +28,7 @@ from accounts.errors import LimitReached
 from accounts.policy import require
 from accounts.rate_limit import consume, seconds_left
 from accounts.roles import Permission
+from accounts.sweep_time import SWEEP_SECONDS
 from products.webhooks.commands.webhooks import (
     locked_webhook,
     pause_webhook,
@@ -42,7 +43,6 @@ logger = logging.getLogger(__name__)
 SYSTEM: Final = Actor.system("deliver-webhooks")
 MAX_AT_ONCE: Final = 50  # webhooks per sweep
 ENTRIES_AT_ONCE: Final = 100
-SWEEP_SECONDS: Final = 20.0
 # Longer than a sweep with its last message; a killed process delays its webhooks by this.
 CLAIM: Final = timedelta(seconds=60)
 FIRST_DELAY: Final = timedelta(seconds=5)
