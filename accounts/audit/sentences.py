@@ -219,6 +219,7 @@ FIELD_LABELS: Final = {
     "effective_from": "Effective from",
     "enablement": "Enablement ID",
     "fee_micros": "Monthly fee",
+    "in_words": "Price in words",
     "included_units": "Included per month",
     "limit_services": "Limited to chosen services",
     "overlap_seconds": "Overlap in seconds",
@@ -311,6 +312,25 @@ def labelled_changes(
         for field in before.keys() | after.keys()
     ]
     return tuple(sorted(found, key=lambda change: change.field))
+
+
+def changes_in_words(entry: AuditEvent, names: Names = NO_NAMES) -> Iterator[str]:
+    """Yield what an entry changed, a line each: in the words that a price has, else field by field."""
+    before, after = _words(entry, "before"), _words(entry, "after")
+    if before or after:
+        if after:
+            yield f"Price: {after}"
+        label = "Before" if after else "Withdrawn"
+        if before and before != after:
+            yield f"{label}: {before}"
+        return
+    for change in labelled_changes(entry, names):
+        was = f" (before: {change.before})" if change.before else ""
+        yield f"{change.field}: {change.after or 'not set'}{was}"
+
+
+def _words(entry: AuditEvent, side: str) -> str:
+    return str(_side(entry, side).get("in_words") or "")
 
 
 def label_of(entry: AuditEvent, field: str, names: Names = NO_NAMES) -> str:
@@ -493,7 +513,9 @@ def _text(field: str, value: object, whole: Mapping[str, Any]) -> str:
     if field == "fee_micros" and isinstance(value, int):
         return f"{value * MICRO:,.2f} {whole.get('currency', '')}".rstrip()
     if field == "tiers" and isinstance(value, list):
-        return "; ".join(_tier(each, str(whole.get("currency", ""))) for each in value)
+        unit = f" per {whole['unit']}" if "unit" in whole else ""
+        rate = f"{whole.get('currency', '')}{unit}"
+        return "; ".join(_tier(each, rate) for each in value)
     if field in SESSION_LIMITS:
         return limit_in_words(value) if isinstance(value, int) else "the portal's limit"
     if (field in LEVELS or is_id(field)) and isinstance(value, str):
@@ -510,10 +532,10 @@ def _month_or_count(field: str, value: object) -> object:
     return value
 
 
-def _tier(tier: Mapping[str, Any], currency: str) -> str:
+def _tier(tier: Mapping[str, Any], rate: str) -> str:
     amount = (tier["unit_price_nanos"] * NANO).normalize()
     places = max(2, -int(amount.as_tuple().exponent))
-    price = f"{amount:,.{places}f} {currency}".rstrip()
+    price = f"{amount:,.{places}f} {rate}".rstrip()
     reach = tier["up_to"]
     return f"{price} beyond" if reach is None else f"{price} up to {reach:,}"
 

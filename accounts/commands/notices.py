@@ -21,7 +21,7 @@ from accounts.audit import reader
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import personal_data_of
-from accounts.audit.sentences import labelled_changes, sentence_of
+from accounts.audit.sentences import changes_in_words, sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
@@ -266,9 +266,7 @@ def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]
     if reason and reason not in str(sentence_of(entry, names)):
         yield f"Reason: {reason}"
     if rule.details:
-        for change in labelled_changes(entry, names):
-            was = f" (before: {change.before})" if change.before else ""
-            yield f"{change.field}: {change.after or 'not set'}{was}"
+        yield from changes_in_words(entry, names)
     if rule.advice:
         yield rule.advice
     if rule.topic is Topic.LOGIN:

@@ -20,7 +20,7 @@ from products.catalogue.models import (
     Tier,
 )
 from products.catalogue.money import CURRENCY_NEEDED, is_currency
-from products.catalogue.prices import NewPrice
+from products.catalogue.prices import NewPrice, price_sentences
 from products.catalogue.queries import start_for, tiered_price
 from products.catalogue.tiers import (
     METERS,
@@ -428,7 +428,7 @@ def is_rise(price: NewPrice, last: PriceVersion) -> bool:
 
 
 def describe_price(version: PriceVersion) -> dict[str, object]:
-    """Return a price as the audit trail keeps it: plain values, prices in nano-units."""
+    """Return a price as the audit trail keeps it: plain values, prices in nano-units, and in words."""
     return {
         "number": version.number,
         "currency": version.currency,
@@ -443,6 +443,7 @@ def describe_price(version: PriceVersion) -> dict[str, object]:
             {"up_to": tier.up_to, "unit_price_nanos": tier.unit_price_nanos}
             for tier in version.tiers.all()
         ],
+        "in_words": " ".join(price_sentences(NewPrice.of(version))),
     }
 
 

@@ -64,11 +64,44 @@ def price_rows(price: NewPrice) -> tuple[PriceRow, ...]:
     rows = [
         PriceRow(
             (reach or "all")[:1].upper() + (reach or "all")[1:],
-            f"{amount_in_words(unit_price(tier.unit_price_nanos))} {price.currency} per {meter.unit_name}",
+            _amount(tier, price),
         )
         for reach, tier in zip(ranges, price.tiers, strict=True)
     ]
     return (*rows, *_other_rows(price, f"{price.included_units:,} {meter.short_unit}"))
+
+
+def price_sentences(price: NewPrice) -> list[str]:
+    """Return a price in sentences: `0.60 USD per GB for the first 10 GB, 0.50 USD per GB above 10 GB.`."""
+    meter = METERS[price.meter]
+    ranges = tier_ranges(price.tiers, meter.short_unit)
+    tiers = [
+        f"{_amount(tier, price)} {reach if tier.up_to is None else f'for the {reach}'}"
+        for reach, tier in zip(ranges, price.tiers, strict=True)
+    ]
+    sentences = [f"{', '.join(tiers).rstrip()}.", *fee_sentences(price)]
+    if price.unit_mode == PriceVersion.UnitMode.BLOCK:
+        sentences.append(f"A started {meter.short_unit} is billed as a whole one.")
+    return sentences
+
+
+def fee_sentences(price: NewPrice | PriceVersion) -> list[str]:
+    """Return the monthly fee of a price and what it includes, in sentences; none if there is neither."""
+    sentences = []
+    if price.fee_micros:
+        fee = Money(price.fee_micros, price.currency)
+        sentences.append(f"A fee of {fee} per month is charged too.")
+    if price.included_units:
+        unit = METERS[price.meter].unit_name
+        sentences.append(
+            f"The first {price.included_units:,} {unit} of a month are included."
+        )
+    return sentences
+
+
+def _amount(tier: PriceTier, price: NewPrice) -> str:
+    amount = amount_in_words(unit_price(tier.unit_price_nanos))
+    return f"{amount} {price.currency} per {METERS[price.meter].unit_name}"
 
 
 def _other_rows(price: NewPrice, included: str) -> Iterable[PriceRow]:

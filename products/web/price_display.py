@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.money import Money, amount_in_words, unit_price
+from products.catalogue.money import amount_in_words, unit_price
+from products.catalogue.prices import fee_sentences
 from products.catalogue.queries import next_direct_prices, on_sale, tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 from products.enablement.models import Enablement
@@ -73,16 +74,7 @@ def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
 
 def fee_line(price: PriceVersion) -> str:
     """Return the monthly fee of a price and what it includes, in sentences; "" if there is neither."""
-    sentences = []
-    if price.fee_micros:
-        fee = Money(price.fee_micros, price.currency)
-        sentences.append(f"A fee of {fee} per month is charged too.")
-    if price.included_units:
-        unit = METERS[price.meter].unit_name
-        sentences.append(
-            f"The first {price.included_units:,} {unit} of a month are included."
-        )
-    return " ".join(sentences)
+    return " ".join(fee_sentences(price))
 
 
 def _price_line(price: PriceVersion) -> str:

@@ -147,9 +147,41 @@ def test_the_account_gets_a_notice_and_no_longer_one_of_the_price_of_everyone(
 
     [notice] = Notice.objects.filter(user_id=bo.user_id, topic="prices")
     assert "Contract version 1" in notice.sentence
+    assert notice.details.splitlines() == [
+        (
+            "Price: 0.50 USD per million connection minutes for the first 10 million, "
+            "0.30 USD per million connection minutes above 10 million."
+        ),
+        (
+            "Before: 0.60 USD per million connection minutes for the first 10 million, "
+            "0.50 USD per million connection minutes for the next 90 million, "
+            "0.40 USD per million connection minutes above 100 million."
+        ),
+    ]
     assert acme in accounts_on(standard, MID_OCTOBER - timedelta(seconds=1))
     assert acme not in accounts_on(standard, MID_OCTOBER)
     assert list(accounts_on(own, MID_OCTOBER)) == [acme]
+
+
+def test_the_notice_of_a_withdrawn_price_is_one_sentence(
+    ada, acme, bo, enabled, standard
+):
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    publish(ada, standard, DEARER, at=december)
+    make_notices(now=MID_OCTOBER)
+    publish(
+        ada, standard, CHEAPER, at=december, fee_micros=9_000_000, unit_mode="block"
+    )
+    make_notices(now=MID_OCTOBER)
+
+    _, withdrawn, corrected = Notice.objects.filter(
+        user_id=bo.user_id, topic="prices"
+    ).order_by("sequence")
+    assert withdrawn.details == "Withdrawn: 0.70 USD per million connection minutes."
+    assert (
+        "A fee of 9.00 USD per month is charged too. A started million is billed as a whole one."
+        in corrected.details
+    )
 
 
 @pytest.mark.parametrize(
