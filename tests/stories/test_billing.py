@@ -20,7 +20,8 @@ SET_PRICE = """
 from django.utils import timezone
 from accounts.actor import Actor
 from accounts.models import Account
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.models import Plan, Product
 from products.catalogue.money import nanos
 from products.catalogue.tiers import PriceTier

@@ -7,8 +7,8 @@ import pytest
 from accounts.actor import Actor
 from products.billing.commands.closing import finalize_invoice
 from products.billing.estimates import estimated, own_traffic
-from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price

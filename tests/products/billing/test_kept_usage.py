@@ -13,7 +13,7 @@ from products.billing.commands import finalize_invoice, refresh_bill
 from products.billing.queries.bills import running_bill
 from products.billing.queries.running import costs_of_month, running_account_bill
 from products.calendars import calendar_of
-from products.catalogue.commands import NewPrice
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.commands import rebuild_stale_periods, rebuild_usage

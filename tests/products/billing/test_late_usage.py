@@ -19,9 +19,10 @@ from products.billing.commands.sweeps import close_due_months
 from products.billing.models import Adjustment, CreditNote, Invoice
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import InvoiceCheck, invoice_check
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Product
 from products.catalogue.money import Money
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.models import ConnectionUsage

@@ -15,7 +15,8 @@ from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.commands.corrections import correct_month
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.terms import terms_of
-from products.catalogue.commands import NewPrice, PriceRiseTooEarly, add_plan
+from products.catalogue.commands import PriceRiseTooEarly, add_plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price
 from products.enablement.commands import assign_package, change_price, disable
 from products.enablement.queries import accounts_on

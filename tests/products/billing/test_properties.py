@@ -26,7 +26,7 @@ from products.billing.models import Adjustment, CreditNote, Invoice
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.invoices import InvoiceCheck, invoice_check
 from products.billing.rating import estimate
-from products.catalogue.commands import NewPrice
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.minutes import minutes

@@ -10,12 +10,12 @@ from products.catalogue.commands import (
     MAX_AHEAD,
     MAX_TRIAL_DAYS,
     MAX_TRIAL_MINUTES,
-    NewPrice,
     add_plan,
     add_product,
     update_product,
 )
 from products.catalogue.models import Plan, PriceVersion, Product
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from tests.factories import NOW

@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError
 
 from accounts.errors import Conflict
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price, direct_prices
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price

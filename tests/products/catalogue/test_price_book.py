@@ -8,8 +8,9 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import Invalid
 from accounts.triggers import registered, rows_are_guarded
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion, Tier
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price, price_state
 from products.catalogue.tiers import PriceTier, TieredPrice, is_dearer
 from products.enablement.commands import change_price

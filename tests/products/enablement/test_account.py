@@ -6,8 +6,8 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound
-from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, Product
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import (
     Agreement,

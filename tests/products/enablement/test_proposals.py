@@ -25,8 +25,8 @@ from accounts.commands.proposals import (
 )
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Proposal, User
-from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price
 from products.enablement.commands.proposals import propose_package, propose_price

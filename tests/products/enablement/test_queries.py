@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price, prices_beside
 from products.catalogue.tiers import PriceTier
 from products.enablement.agreements import direct_terms

@@ -10,8 +10,8 @@ from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.models import Account
 from accounts.roles import Role
-from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, Product
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price
 from products.enablement.models import Enablement

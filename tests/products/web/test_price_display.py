@@ -3,8 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, Product
+from products.catalogue.prices import NewPrice
 from products.catalogue.queries import direct_price
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price

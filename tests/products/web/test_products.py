@@ -9,7 +9,8 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.commands.accounts import suspend_account
-from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.commands import add_plan
+from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price, request_product
 from products.enablement.models import ProductRequest
