@@ -50,7 +50,7 @@ def own_traffic(account: Account, price: PriceVersion) -> list[TrafficEstimate]:
 
 
 @dataclass(frozen=True, slots=True)
-class MonthCost:
+class MonthEstimate:
     """What a month costs with its fee, rounded, and its usage before it was rounded."""
 
     amount: Money
@@ -67,12 +67,12 @@ def cost_of(price: PriceVersion, minutes: int) -> str:
     return month_cost(NewPrice.of(price), minutes).text
 
 
-def month_cost(price: NewPrice, quantity: int) -> MonthCost:
+def month_cost(price: NewPrice, quantity: int) -> MonthEstimate:
     """Return what the minutes or bytes of a whole month cost with the fee, as an invoice rates them."""
     tiers = price.tiered
     included = price.included_units * tiers.unit_size
     rated = rate(tiers, after_allowance(quantity, included).billable)
-    return MonthCost(rated.rounded(price.currency) + _fee(price), rated.exact)
+    return MonthEstimate(rated.rounded(price.currency) + _fee(price), rated.exact)
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
