@@ -58,7 +58,7 @@ class PlanAdmin(ReadOnlyAdmin):
                 if request.POST.get("publish") == preview.seen:
                     title = f"Publish a price of {plan}"
                     asked = self.reauthentication(request, title)
-                    return asked or self._publish(request, entry, back)
+                    return asked or self._publish(request, entry, preview, back)
             except Invalid as refusal:
                 is_field = refusal.field in entry.form.fields
                 entry.form.add_error(
@@ -79,7 +79,11 @@ class PlanAdmin(ReadOnlyAdmin):
         return render(request, "admin/billing/price.html", context, status=status)
 
     def _publish(
-        self, request: HttpRequest, entry: PriceEntry, back: str
+        self,
+        request: HttpRequest,
+        entry: PriceEntry,
+        preview: PricePreview,
+        back: str,
     ) -> HttpResponse:
         actor = staff_actor_of(request)
         if needs_approval():
@@ -88,7 +92,7 @@ class PlanAdmin(ReadOnlyAdmin):
                 plan=entry.plan,
                 price=entry.price,
                 effective_from=entry.effective_from,
-                lines=_summary(entry.preview()),
+                lines=_summary(preview),
                 now=entry.now,
             )
             messages.success(request, proposed(proposal))
