@@ -278,7 +278,7 @@ def _page_of(entry: AuditEvent, rule: NoticeRule) -> str:
     if rule.page == "services" and entry.service_id:
         return reverse("service", args=[entry.service_id])
     if rule.page.startswith("admin:"):  # a list, searched for what the entry is about
-        is_of_edge = rule.audience is Audience.STAFF
+        is_of_edge = entry.target_type == "edge"
         sought = entry.target_label if is_of_edge else entry.account_id
         return f"{reverse(rule.page)}?{urlencode({'q': sought})}"
     return reverse(rule.page)
