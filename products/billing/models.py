@@ -12,6 +12,7 @@ from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money
+from products.months import Month
 
 MONTH_LENGTH = 7
 DEFAULT_PAYMENT_TERMS_DAYS = 30
@@ -175,6 +176,13 @@ class Invoice(models.Model):
     def is_final(self) -> bool:
         """Tell whether the invoice can no longer change."""
         return self.status == self.Status.FINAL
+
+    @classmethod
+    def of_month(cls, account: Account, month: Month) -> "models.QuerySet[Invoice]":
+        """Return the invoices of a month, void or not; those of late usage are not of a month."""
+        return cls.objects.filter(
+            account=account, month=str(month), kind=cls.Kind.MONTH
+        )
 
     @property
     def is_late_usage(self) -> bool:

@@ -116,12 +116,8 @@ def finalize_invoice(
     """
     override_reason = clean_reason(override_reason, required=False)
     _check_over(account, month, now)
-    final = Invoice.objects.filter(
-        account=account,
-        month=str(month),
-        kind=Invoice.Kind.MONTH,
-        status=Invoice.Status.FINAL,
-    ).first()
+    months = Invoice.of_month(account, month)
+    final = months.filter(status=Invoice.Status.FINAL).first()
     if final is not None:
         return final
     _check_not_deleted(account, month)

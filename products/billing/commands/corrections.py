@@ -40,12 +40,7 @@ def correct_month(
     Raises Forbidden, NotFinal, and TooLate 35 days after the month's end. Notes
     usage.received_late and adjustment.made, or credit_note.issued.
     """
-    final = Invoice.objects.filter(
-        account=account,
-        month=str(month),
-        kind=Invoice.Kind.MONTH,
-        status=Invoice.Status.FINAL,
-    )
+    final = Invoice.of_month(account, month).filter(status=Invoice.Status.FINAL)
     if not final.exists():
         raise NotFinal(f"{month} has no final invoice.")
     if now > month.closes_at(final[0].zone):

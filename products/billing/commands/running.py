@@ -40,7 +40,5 @@ def refresh_bill(account: Account, *, now: datetime) -> Invoice | None:
 
 def active_invoice(account: Account, month: Month) -> Invoice | None:
     """Return the invoice of a month that is not void, locked; None if there is none."""
-    rows = Invoice.objects.select_for_update().filter(
-        account=account, month=str(month), kind=Invoice.Kind.MONTH
-    )
+    rows = Invoice.of_month(account, month).select_for_update()
     return rows.exclude(status=Invoice.Status.VOID).first()

@@ -94,9 +94,7 @@ def _months_to_close(account: Account, running: Month) -> list[Month]:
 
 
 def _close_month(account: Account, *, month: Month, now: datetime) -> None:
-    rows = Invoice.objects.filter(
-        account=account, month=str(month), kind=Invoice.Kind.MONTH
-    )
+    rows = Invoice.of_month(account, month)
     invoice = rows.exclude(status=Invoice.Status.VOID).first()
     if invoice is None or invoice.status == Invoice.Status.OPEN:
         draft_invoice(JOB, account=account, month=month, now=now)

@@ -177,12 +177,8 @@ def late_usage_bill(
 
 def late_lines(account: Account, month: Month, terms: Terms) -> list[Line]:
     """Return the lines of late usage of earlier months: those on the final invoice, or those to come."""
-    final = Invoice.objects.filter(
-        account=account,
-        month=str(month),
-        kind=Invoice.Kind.MONTH,
-        status=Invoice.Status.FINAL,
-    ).first()
+    months = Invoice.of_month(account, month)
+    final = months.filter(status=Invoice.Status.FINAL).first()
     if final is None:
         return _adjustment_lines(
             terms, pending_adjustments(account.pk, month, terms.currency)

@@ -66,9 +66,7 @@ def needs_usage(account: Account, month: Month, now: datetime) -> bool:
     ends_at = calendar_of(account).ends_at(month)
     if running_trials().filter(account=account, starts_at__lt=ends_at).exists():
         return True
-    invoices = Invoice.objects.filter(
-        account=account, month=str(month), kind=Invoice.Kind.MONTH
-    )
+    invoices = Invoice.of_month(account, month)
     statuses = set(invoices.values_list("status", flat=True))
     if statuses <= {Invoice.Status.VOID}:
         if statuses:

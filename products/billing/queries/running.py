@@ -187,9 +187,7 @@ def other_costs(bill: Bill, services: Iterable[Cost]) -> Money | None:
 def costs_of_month(account: Account, month: Month, now: datetime) -> MonthCosts | None:
     """Return what a month costs: as its invoice says, or so far; None if that can't be computed."""
     drafted = [Invoice.Status.DRAFT, Invoice.Status.FINAL]
-    rows = Invoice.objects.filter(
-        account=account, month=str(month), kind=Invoice.Kind.MONTH
-    )
+    rows = Invoice.of_month(account, month)
     invoice = rows.filter(status__in=drafted).first()
     if invoice is not None:
         return _invoiced_costs(account, month, invoice)
@@ -265,7 +263,8 @@ def _costs_up_to(
 ) -> list[MonthCost]:
     """Return the costs up to each bound but the first.
 
-    Fees and late usage of earlier months count from the first day on. The bytes of a connection count where its last reading is.
+    Fees and late usage of earlier months count from the first day on. The bytes of a connection
+    count where its last reading is.
     """
     found = _used_at(used, bounds_of(terms))
     bills = [
