@@ -39,7 +39,7 @@ def test_an_engineer_edits_a_draft_beside_someone_else(browse, eve, acme, draft)
     origin = parts("backend", version=draft).get()
     assert (origin.value("address"), origin.value("weight")) == ("mine.example.com", 7)
 
-    # A change of another part is no conflict of this one.
+    # A change of another part does not conflict with this one.
     page.follow("origin")
     page.type("Address", "again.example.com")
     set_values(parts("header", version=draft), src='"other"')

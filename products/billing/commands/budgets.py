@@ -41,9 +41,9 @@ def set_budget(
     """Set the monthly budget of an account, its thresholds in percent, and what happens at 100 %.
 
     To refuse new connections at 100 % is for superusers alone. Raises Forbidden; Invalid for an
-    impossible amount, threshold or action, or for another currency than that of the bill. Notes budget.changed, and product.blocked or
-    product.unblocked if it changes whether new connections are refused. Thresholds that fired this
-    month do not fire again. A budget that can refuse connections is compared with the bill of now.
+    impossible amount, threshold or action, or for another currency than that of the bill. Notes
+    budget.changed, and product.blocked or product.unblocked if it changes whether new connections
+    are refused. Thresholds that fired this month do not fire again. A budget that can refuse connections is compared with the bill of now.
     """
     _check(amount, thresholds, action)
     currency = currency_of(account, month_at(account, now))
@@ -157,7 +157,7 @@ def _reached(budget: Budget, invoice: Invoice) -> list[int]:
 
 
 def _block_or_unblock(trail: Trail, budget: Budget, now: datetime) -> bool:
-    """Refuse new connections if the budget says so, or accept them again; tell what changed."""
+    """Refuse new connections if the budget says so, or accept them again; tell whether that changed."""
     account, product = budget.account, Product.objects.filter(pk=WEBSOCKETS).first()
     if product is None:
         return False

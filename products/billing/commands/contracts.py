@@ -47,12 +47,13 @@ def assign_contract(
 ) -> Contract:
     """Assign a contract to an account from a month on; it replaces the earlier one then.
 
-    A change of the billing zone takes effect at the start of a later month, for usage and bills. The
-    month before keeps its zone, and the new one starts where it ends. Raises Forbidden unless
-    the actor is staff; Invalid for an unknown currency or zone, a currency in which a product has no prices,
-    impossible payment terms, too long a text, a month that is over, or a zone that would change within the running month; Conflict if the month is
-    already invoiced. Notes contract.assigned, billing_zone.changed with price.published for each
-    announced price that starts at another instant in the new zone, and billing_currency.changed.
+    A change of the billing zone takes effect at the start of a later month, for usage and bills.
+    The month before keeps its zone, and the new one starts where it ends. Raises Forbidden unless
+    the actor is staff; Invalid for an unknown currency or zone, a currency in which a product has
+    no prices, impossible payment terms, too long a text, a month that is over, or a zone that
+    would change within the running month; Conflict if the month is already invoiced. Notes
+    contract.assigned, billing_zone.changed with price.published for each announced price that
+    starts at another instant in the new zone, and billing_currency.changed.
     """
     reason = clean_reason(reason)
     _check(terms)

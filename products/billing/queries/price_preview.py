@@ -62,7 +62,7 @@ class MonthUse:
 class AccountChange:
     """What a price changes for an account: the amount of a month with the same usage.
 
-    `before` is None without a price before. There is no difference between two currencies.
+    `before` is None if there was no price. `difference` is None if the currency changes.
     """
 
     account: Account

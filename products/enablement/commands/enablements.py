@@ -169,9 +169,9 @@ def block_ended_trial(
 def block_for_budget(
     trail: Trail, account: Account, product: Product, now: datetime
 ) -> bool:
-    """Refuse new connections of a product, also if it is enabled only later; tell what changed.
+    """Refuse new connections of a product, also if it is enabled only later.
 
-    Open connections continue. Notes product.blocked.
+    Open connections continue. Tells whether it is new. Notes product.blocked.
     """
     _, is_new = BudgetBlock.objects.get_or_create(
         account=account, product=product, defaults={"blocked_at": now}
@@ -182,7 +182,7 @@ def block_for_budget(
 
 
 def unblock_for_budget(trail: Trail, account: Account, product: Product) -> bool:
-    """Let the budget no longer refuse new connections of a product; tell what changed.
+    """Let the budget no longer refuse new connections of a product; tell whether it did.
 
     Notes product.unblocked.
     """
