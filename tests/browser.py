@@ -62,6 +62,7 @@ def violations(page: Page, *rules: str) -> list[Any]:
 
 def faults(page: Page) -> list[Any]:
     """Return what axe finds in both colour schemes, and the width if 320 pixels are too few."""
+    page.wait_for_load_state()
     page.emulate_media(color_scheme="light")
     found = violations(page)
     page.emulate_media(color_scheme="dark")
@@ -121,6 +122,8 @@ class Visitor:
     def _click(self, target: Locator) -> None:
         try:
             target.first.click()
+            # A click ends when the first bytes of the next page are here.
+            self.page.wait_for_load_state()
         except Error as error:
             error.add_note(
                 f"{self.page.url}:\n{self.page.locator('body').inner_text()}"
