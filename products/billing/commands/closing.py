@@ -82,10 +82,11 @@ def draft_invoice(
     with recorded_change(
         actor, Permission.INVOICE_MANAGE, on=account, now=now
     ) as trail:
-        invoice = active_invoice(account, month)
-        if invoice is not None and invoice.is_final:
+        invoice = active_invoice(account, month) or Invoice(
+            account=account, month=str(month)
+        )
+        if invoice.is_final:
             raise Unchanged
-        invoice = invoice or Invoice(account=account, month=str(month))
         _write_draft(invoice, bill, trail.now)
         trail.note(
             Event.INVOICE_DRAFTED,
@@ -128,10 +129,11 @@ def finalize_invoice(
     with recorded_change(
         actor, Permission.INVOICE_MANAGE, on=account, now=now
     ) as trail:
-        invoice = active_invoice(account, month)
-        if invoice is not None and invoice.is_final:
+        invoice = active_invoice(account, month) or Invoice(
+            account=account, month=str(month)
+        )
+        if invoice.is_final:
             raise Unchanged
-        invoice = invoice or Invoice(account=account, month=str(month))
         _write_draft(invoice, bill, trail.now)
         if not override_reason:
             _check_complete(invoice, trail.now)

@@ -419,8 +419,13 @@ def delivery_between(
     services: list[str], starts_at: datetime, ends_at: datetime
 ) -> dict[str, DeliveryTotals]:
     """Return the ordinary HTTP of services in a half-open period, by id."""
-    rows = (
-        delivery_rows(services, starts_at, ends_at)
+    return delivery_totals(delivery_rows(services, starts_at, ends_at))
+
+
+def delivery_totals(rows: "QuerySet[DeliveryUsage]") -> dict[str, DeliveryTotals]:
+    """Return the sums of rows of ordinary HTTP, by their service's id."""
+    sums = (
+        rows.order_by()
         .values("service")
         .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))
         .values_list(
@@ -430,7 +435,7 @@ def delivery_between(
             "bytes_to_client__sum",
         )
     )
-    return {service: DeliveryTotals(*map(int, sums)) for service, *sums in rows}
+    return {service: DeliveryTotals(*map(int, each)) for service, *each in sums}
 
 
 def open_disputes(services: list[str], month: Month) -> int:

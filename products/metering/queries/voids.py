@@ -20,6 +20,7 @@ from products.metering.queries.periods import Owner, owners_of
 from products.metering.queries.usage import (
     ConnectionTotals,
     DeliveryTotals,
+    delivery_totals,
     whole_minutes,
 )
 from products.months import Month
@@ -130,7 +131,7 @@ def _affected_usage(period: EdgeTime) -> list[AffectedUsage]:
     Minutes are those of whole connections, also of what they lasted after the period.
     """
     connections, first = _connections_by_service(period)
-    delivery = _delivery_by_service(period)
+    delivery = delivery_totals(period.delivery())
     owners = owners_of({*connections, *delivery})
     found: dict[str, AffectedUsage] = {}
     for service in sorted({*connections, *delivery}):
@@ -187,19 +188,3 @@ def _connections_by_service(
         month = Month.read(label)
         months[service] = min(month, months.get(service, month))
     return totals, months
-
-
-def _delivery_by_service(period: EdgeTime) -> dict[str, DeliveryTotals]:
-    rows = (
-        period.delivery()
-        .order_by()
-        .values("service")
-        .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))
-        .values_list(
-            "service",
-            "requests__sum",
-            "bytes_from_client__sum",
-            "bytes_to_client__sum",
-        )
-    )
-    return {service: DeliveryTotals(*map(int, sums)) for service, *sums in rows}
