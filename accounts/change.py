@@ -176,8 +176,9 @@ def record_refusal(
 ) -> None:
     """Record that a member was refused, or a user at their own login: an entry alone.
 
-    After some of the same within `repeated_within`, further ones are counted, outside the chain. It has a
-    transaction of its own. Raises NotFound for a non-member, who could otherwise fill the trail.
+    After some of the same within `repeated_within`, further ones are counted, outside the chain. It
+    has a transaction of its own. Raises NotFound for a non-member, who could otherwise fill the
+    trail.
     """
     is_own = (
         actor.user_id == on.user_id

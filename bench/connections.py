@@ -28,7 +28,10 @@ def fill(
     *,
     seconds: int,
 ) -> None:
-    """Save connections of services that start until an instant, and last up to `seconds` more than one minute."""
+    """Save connections of services that start until an instant.
+
+    Each lasts up to `seconds` more than one minute.
+    """
     starts_at = month.starts_at("UTC")
     values = {
         "services": list(services),

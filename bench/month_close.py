@@ -1,8 +1,8 @@
 """Closing a month of many connections, beside a bare SQL sum over the same rows; and rating alone.
 
 `CONNECTIONS` in the environment is their number, 1,000,000 by default; half of them last two
-minutes. `PAGES=0` leaves out the periods, the pages and the check. The goal on two cores and PostgreSQL: 10,000,000 in under five minutes, in less than
-500 MB of memory.
+minutes. `PAGES=0` leaves out the periods, the pages and the check. The goal on two cores and
+PostgreSQL: 10,000,000 in under five minutes, in less than 500 MB of memory.
 """
 
 import os

@@ -1,10 +1,10 @@
 """How long pages take with many accounts and connections, and that their queries do not grow.
 
 `ACCOUNTS` in the environment is the number of accounts, 100,000 by default, each with a member and
-a service. `CONNECTIONS` has the connections of further accounts in the running month, 0, 3,000, 9,500
-and 1,000,000 by default. The time is that until the first byte in one process, without the network
-and with an empty cache. The goal on PostgreSQL is a p95 of at most 150 ms. `cpu` is the time of the
-process alone, so other work on the machine changes it less.
+a service. `CONNECTIONS` has the connections of further accounts in the running month, 0, 3,000,
+9,500 and 1,000,000 by default. The time is that until the first byte in one process, without the
+network and with an empty cache. The goal on PostgreSQL is a p95 of at most 150 ms. `cpu` is the
+time of the process alone, so other work on the machine changes it less.
 """
 
 import os

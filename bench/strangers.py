@@ -1,10 +1,10 @@
 """How long others wait while strangers attack the portal, through the shipped HAProxy.
 
 Each attack runs from one address for `SECONDS` (10 by default) or longer, and others' requests
-meanwhile from another: pages, an edge's polls, and superusers who switch a product off. The goals are
-a p95 of at most 200 ms, and at most 5 s from the commit to the edge's table without the product. Then
-the worst JSON of each allowed size, which must cost at most 50 ms of CPU. Needs HAProxy;
-`DATABASE_URL` chooses the database as for tests.
+meanwhile from another: pages, an edge's polls, and superusers who switch a product off. The goals
+are a p95 of at most 200 ms, and at most 5 s from the commit to the edge's table without the
+product. Then the worst JSON of each allowed size, which must cost at most 50 ms of CPU. Needs
+HAProxy; `DATABASE_URL` chooses the database as for tests.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ def percentile(times: list[float], share: int) -> float:
 
 @contextlib.contextmanager
 def attacking(portal: Production, attack: Attack, source: str) -> Iterator[None]:
-    """Run an attack from an address meanwhile, in a process of its own, so that only the machine is shared."""
+    """Run an attack from an address meanwhile, in a process of its own."""
     forking = multiprocessing.get_context("fork")
     ended = forking.Event()
     process = forking.Process(target=attack, args=(portal, ended, source))

@@ -1,8 +1,8 @@
 """Reports of browsers about what the Content-Security-Policy kept them from (CSP3, 5.3).
 
 A report shows markup that someone has injected, or a page that needs what the policy forbids. It
-comes from anyone, so one of a kind is logged per process and hour, at most MAX_KINDS kinds, with the
-pattern of the page's URL and the host of what was blocked: paths can contain keys.
+comes from anyone, so one of a kind is logged per process and hour, at most MAX_KINDS kinds, with
+the pattern of the page's URL and the host of what was blocked: paths can contain keys.
 """
 
 import json

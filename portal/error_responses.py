@@ -3,8 +3,8 @@
 The settings and `portal.urls` name these functions. Fastly's clients know four forms, and show one
 text of each. A view names its form in `error_form`: `products`, `json_api`, or else the classic
 one. Paths below `/api/v1` answer with `problem`, as others do for
-`Accept: application/problem+json`. Only that form has data. The other forms have no list `errors`: go-fastly would show it instead of the
-reasons (fastly/errors.go of 17.2).
+`Accept: application/problem+json`. Only that form has data. The other forms have no list `errors`:
+go-fastly would show it instead of the reasons (fastly/errors.go of 17.2).
 """
 
 import sys

@@ -1,8 +1,8 @@
 """`/metrics` for Prometheus: requests by route, refused deployments, and the system's figures.
 
 Each process of a web server counts in a file of its own in a folder of that server, and any of them
-answers with the sum. Answered only to a client on this machine that did not come through a proxy, or with
-`METRICS_TOKEN`; to others there is no such page.
+answers with the sum. Answered only to a client on this machine that did not come through a proxy,
+or with `METRICS_TOKEN`; to others there is no such page.
 """
 
 import os

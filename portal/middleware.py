@@ -61,8 +61,8 @@ def request_id(get_response: GetResponse) -> GetResponse:
 def compress_pages(get_response: GetResponse) -> GetResponse:
     """Compress pages. Programs get what they parse as it is, and static files are compressed before.
 
-    Each response has random bytes in its gzip header, and CSRF tokens are masked, so that the length
-    of a response does not reveal a secret in it (BREACH).
+    Each response has random bytes in its gzip header, and CSRF tokens are masked, so that the
+    length of a response does not reveal a secret in it (BREACH).
     """
     gzip = GZipMiddleware(get_response)
 
@@ -159,7 +159,8 @@ class reject_unstorable_forms:  # noqa: N801 - the settings name it beside funct
 def reader(get_response: GetResponse) -> GetResponse:
     """Show times on pages in the format and the time zone of the person, else of their account.
 
-    The admin and the API have the first format and UTC: staff work for accounts everywhere, and programs expect it.
+    The admin and the API have the first format and UTC: staff work for accounts everywhere, and
+    programs expect it.
     """
     admin = reverse("admin:index")
 

@@ -60,9 +60,10 @@ def make_private(secrets: Path) -> None:
 def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     """Issue a credential for this machine's edge, unless the database knows the one in the file.
 
-    One that expires soon is replaced; a running edge has an hour to read the new one. The file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
-    Raises OtherInstallationError if the edge has another credential: replacing it would end the
-    edge that uses it.
+    One that expires soon is replaced; a running edge has an hour to read the new one. The file is
+    private (0600). A revoked credential is not replaced. Notes edge_credential.issued. Raises
+    OtherInstallationError if the edge has another credential: replacing it would end the edge that
+    uses it.
     """
     secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
     rows = Edge.objects.filter(

@@ -1,8 +1,8 @@
 """Refuses query parameters that an operation of the API does not have, and those sent twice.
 
-Without an effect they would be misread: a list whose filter is misspelt would be the whole list, and
-usage of a month that is misspelt that of the current one. The tables of `portal.openapi` say what
-an operation has.
+Without an effect they would be misread: a list whose filter is misspelt would be the whole list,
+and usage of a month that is misspelt that of the current one. The tables of `portal.openapi` say
+what an operation has.
 """
 
 from collections.abc import Callable, Mapping

@@ -268,7 +268,8 @@ MFA_ADAPTER = "accounts.web.mfa_adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
-# Addresses are proven by an invitation; without this, a user with a second factor could not change their address.
+# Addresses are proven by an invitation. Without this, a user with a second factor could not change
+# their address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Tollgate"
 MFA_FORMS = {

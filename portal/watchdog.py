@@ -1,9 +1,9 @@
 """Ends a process whose Python code hangs, so that it is started again.
 
-A thread proves once a second that Python code runs. If it has not for `HANG_SECONDS` of the settings, a thread of
-the interpreter, which needs no lock, writes the traceback of every thread to stderr and ends the
-process. A process in a regular expression or another long call of C code is alive for the system,
-but serves no one.
+A thread proves once a second that Python code runs. If it has not for `HANG_SECONDS` of the
+settings, a thread of the interpreter, which needs no lock, writes the traceback of every thread to
+stderr and ends the process. A process in a regular expression or another long call of C code is
+alive for the system, but serves no one.
 """
 
 import faulthandler

@@ -1,8 +1,8 @@
 """Names each missing program in one line with its remedy; with CI=true no test may be skipped.
 
 Loaded by conftest.py. A test that drives a browser is marked `browser`, one that needs HAProxy
-`haproxy`, one that runs Fastly's command line `fastly`; `program("browser")` is the path to start. Tests marked `nightly` run only if -m
-selects them.
+`haproxy`, one that runs Fastly's command line `fastly`; `program("browser")` is the path to start.
+Tests marked `nightly` run only if -m selects them.
 """
 
 import os

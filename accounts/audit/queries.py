@@ -44,7 +44,8 @@ class Filters:
     """Filters of a trail; "" and None match everything. `since` is inclusive, `until` exclusive.
 
     `text` is a part of a name or of an event in words, the start of a product's name, or a whole
-    event, id, request id, IP address or email address. An `actor_id` does not match failed sign-ins, of which the actor is unknown.
+    event, id, request id, IP address or email address. An `actor_id` does not match failed
+    sign-ins, of which the actor is unknown.
     """
 
     text: str = ""

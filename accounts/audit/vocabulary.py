@@ -19,7 +19,8 @@ class Event(StrEnum):
 
     An entry whose event has the mark `affects_routes` moves the account's `routes_revision`.
 
-    Fastly's types: https://www.fastly.com/documentation/reference/api/account/events/, read 2026-11.
+    Fastly's types: https://www.fastly.com/documentation/reference/api/account/events/, read
+    2026-11.
     """
 
     description: str

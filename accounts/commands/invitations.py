@@ -107,10 +107,10 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
 ) -> Invitation:
     """Invite an email address to the account; with limited access, `services` maps ids to levels.
 
-    `name` is proposed to a new user. The invitation is valid for seven days. Superusers invite every
-    role; engineers with access to all services invite engineers and users. Raises Forbidden, Invalid,
-    AlreadyMember, AlreadyInvited and TooManyInvitations. Notes member.invited; the email is sent
-    after commit.
+    `name` is proposed to a new user. The invitation is valid for seven days. Superusers invite
+    every role; engineers with access to all services invite engineers and users. Raises Forbidden,
+    Invalid, AlreadyMember, AlreadyInvited and TooManyInvitations. Notes member.invited; the email
+    is sent after commit.
     """
     email = cleaned_email(email)
     name = cleaned_name(name) if name else ""
@@ -303,8 +303,8 @@ def accept_invitation(
 
     The user is not a member yet, so the invitation is their permission, and the function takes a
     context instead of an actor. Raises NotFound, InvitationUsed, InvitationRevoked,
-    InvitationExpired, InviterWithoutRight, OtherAddress, SignInFirst, AlreadyMember, and Invalid for an invalid name or
-    password. Notes member.joined, and user.created for a new user.
+    InvitationExpired, InviterWithoutRight, OtherAddress, SignInFirst, AlreadyMember, and Invalid
+    for an invalid name or password. Notes member.joined, and user.created for a new user.
     """
     new_user = None
     if user is None:

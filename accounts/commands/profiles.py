@@ -1,4 +1,4 @@
-"""The names, time zones and date formats of users and accounts, and password resets that a superuser asks for."""
+"""Names, time zones and date formats of users and accounts; password resets by superusers."""
 
 from datetime import datetime
 
@@ -118,7 +118,8 @@ def choose_account_time_zone(
 ) -> None:
     """Set the time zone in which members read times who chose none; bills keep their own.
 
-    Raises Forbidden and Invalid. Notes account.time_zone_changed; the same time zone changes nothing.
+    Raises Forbidden and Invalid. Notes account.time_zone_changed; the same time zone changes
+    nothing.
     """
     time_zone = _cleaned_zone(time_zone)
     event = Event.ACCOUNT_TIME_ZONE_CHANGED

@@ -125,8 +125,9 @@ def proposed(proposal: Proposal) -> str:
 def approve(actor: Actor, *, proposal: Proposal, now: datetime) -> None:
     """Carry out a proposed change as the actor together with its proposer.
 
-    Both must be staff now. If the command refuses, the proposal stays open. Raises Forbidden, OwnProposal, ProposalClosed, and what the command raises. Notes
-    what the command notes, and approval.granted for the platform.
+    Both must be staff now. If the command refuses, the proposal stays open. Raises Forbidden,
+    OwnProposal, ProposalClosed, and what the command raises. Notes what the command notes, and
+    approval.granted for the platform.
     """
     policy.require(actor, Permission.PROPOSAL_DECIDE, PLATFORM)
     row = _open(proposal, now)

@@ -1,7 +1,7 @@
 """Records sign-in and changes of a user's login in the audit trail; allauth makes the changes.
 
-A login belongs to the user, so each entry is in the chain of every account that they belong to. Entries of
-staff, and of users without an account, are in the platform's chain.
+A login belongs to the user, so each entry is in the chain of every account that they belong to.
+Entries of staff, and of users without an account, are in the platform's chain.
 """
 
 import contextlib

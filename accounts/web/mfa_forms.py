@@ -1,4 +1,4 @@
-"""allauth's forms for passwords and second factors, changed to note failures and to reject malformed input."""
+"""allauth's forms for passwords and second factors; they note failures and refuse bad input."""
 
 from collections.abc import Mapping
 from struct import error

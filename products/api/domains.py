@@ -39,7 +39,8 @@ def check_results(
 ) -> list[list[object]]:
     """Return a triple per domain: the domain, its CNAME, and whether the service receives its requests.
 
-    The portal does not ask a name server. So the CNAME is null, as at Fastly for a name without one.
+    The portal does not ask a name server. So the CNAME is null, as at Fastly for a name without
+    one.
     """
     names = [row.name for row in rows]
     active = ActiveDomain.objects.filter(service_id=version.service_id, name__in=names)

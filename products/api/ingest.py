@@ -31,7 +31,8 @@ class IngestUsage(APIView):
         """Ingest a report.
 
         Responds with 400 if it is not of the agreed form, 413 if it is too large, and 403 if it is
-        of another edge. If a record is not of the form, the detail of the 400 starts with its place.
+        of another edge. If a record is not of the form, the detail of the 400 starts with its
+        place.
         """
         received_at = timezone.now()
         try:

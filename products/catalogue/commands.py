@@ -112,9 +112,9 @@ def add_plan(  # noqa: PLR0913 - the fields of a plan, all by keyword
 ) -> Plan:
     """Add a plan to a product: for everyone, or for one account with the prices of its contract.
 
-    Only a trial has days, and it can have a cap in connection minutes. Raises Invalid for an unknown
-    kind, a name that is empty or too long, a trial without days and another plan with them; Conflict for a name in use, a second direct plan and a
-    second trial. Notes plan.added.
+    Only a trial has days, and it can have a cap in connection minutes. Raises Invalid for an
+    unknown kind, a name that is empty or too long, a trial without days and another plan with them;
+    Conflict for a name in use, a second direct plan and a second trial. Notes plan.added.
     """
     name = name.strip()
     if kind not in Plan.Kind.values:

@@ -42,8 +42,8 @@ def direct_prices(
     """Return the direct price of each product at an instant, with plan and tiers, by slug.
 
     With `slug`, of that product alone. With `account`, its own plan counts before the plan of
-    everyone, and prices start and end with its months. If a plan has prices for several meters, this is the first of METERS.
-    Every page and command reads the same price here.
+    everyone, and prices start and end with its months. If a plan has prices for several meters,
+    this is the first of METERS. Every page and command reads the same price here.
     """
     rows = PriceVersion.objects.filter(
         in_force(when, account),

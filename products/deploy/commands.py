@@ -81,8 +81,8 @@ def activate(
     """Activate a version in place of the active one; an older version rolls back.
 
     Returns None for a version that is active already: there is nothing to deploy. The origin is
-    probed first, before the transaction (R9), if all other checks allow it. Raises NotFound for a non-member, else
-    DeploymentForbidden or DeploymentBlocked with all checks; these are recorded as
+    probed first, before the transaction (R9), if all other checks allow it. Raises NotFound for a
+    non-member, else DeploymentForbidden or DeploymentBlocked with all checks; these are recorded as
     deployment.refused. Raises DomainTaken, and Invalid for a comment that is too long or has
     control characters. Notes version.activated; edges follow within seconds.
     """

@@ -140,8 +140,8 @@ def decide_deployment(
 ) -> DeployDecision:
     """Decide whether this actor may activate this version now, with all checks; default deny.
 
-    What a probe of the origin found is passed in. Who can help is read, in two or three more queries,
-    only if a check failed.
+    What a probe of the origin found is passed in. Who can help is read, in two or three more
+    queries, only if a check failed.
     """
     facts = facts_of(actor, version=version, certificates=certificates)
     decision = evaluate(facts)

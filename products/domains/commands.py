@@ -192,8 +192,8 @@ def move_claim(
 
     The account that had it loses its claims below the name too, and edges stop serving its names.
     Raises Forbidden, Invalid without a reason or for the same account, ClaimEnded, and NameCovered
-    if the account also has a claim above the name. Notes domain_claim.moved in the trails of both, whose
-    superusers get a notice.
+    if the account also has a claim above the name. Notes domain_claim.moved in the trails of both,
+    whose superusers get a notice.
     """
     also = [*SERIALISED, to.pk]
     with recorded_change(

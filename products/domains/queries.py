@@ -180,7 +180,8 @@ def read_ownership(
 ) -> Ownership:
     """Read who owns some domains, and the claims of some accounts; one query, or none.
 
-    The names can be what someone types: no account owns one with a null byte, which PostgreSQL refuses.
+    The names can be what someone types: no account owns one with a null byte, which PostgreSQL
+    refuses.
     """
     domains = sorted({domain for domain in domains if "\0" not in domain})
     if not domains and not account_ids:

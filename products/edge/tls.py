@@ -107,8 +107,9 @@ def probe_origin(
 ) -> ProbeResult:
     """Look a backend's Address up once and probe the first address that responds.
 
-    Only the handshake is sent, and nothing that the origin sends is shown. `name` is the name that the certificate must be for: the Override Host, else the
-    Address. Look-up and handshake together take at most `timeout_seconds`.
+    Only the handshake is sent, and nothing that the origin sends is shown. `name` is the name that
+    the certificate must be for: the Override Host, else the Address. Look-up and handshake together
+    take at most `timeout_seconds`.
     """
     allowed = tuple(allowed_private)
     deadline = time.monotonic() + timeout_seconds

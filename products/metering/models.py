@@ -399,14 +399,14 @@ class UsagePeriod(models.Model):
     """The usage of a service in a month, derived from usage records.
 
     A period that is deleted and rebuilt is the same. A closed period was derived when its month no
-    longer took reports; from then on it replaces the usage records. Its `digest` covers all of them,
-    in any order; an open period has none.
+    longer took reports; from then on it replaces the usage records. Its `digest` covers all of
+    them, in any order; an open period has none.
 
     A report makes the period stale by setting `stale_until`. What was derived before this time may
     lack usage. A row without `as_of` was created by a report and is not derived yet.
 
-    `at_bounds` has totals, also of each edge, from the start of the month up to each midnight, and up to the
-    `more_bounds` that bills need, all in microseconds since 1970; see
+    `at_bounds` has totals, also of each edge, from the start of the month up to each midnight, and
+    up to the `more_bounds` that bills need, all in microseconds since 1970; see
     `products.metering.queries.daily.counters_at`.
     """
 

@@ -84,7 +84,8 @@ class Link:
 class ProductRow:
     """One product: the account's state, what the person may do, and the chosen service.
 
-    `changes_block` and `changes_mine` lead to where a block and a refusal end, if there is such a page.
+    `changes_block` and `changes_mine` lead to where a block and a refusal end, if there is such a
+    page.
     """
 
     state: ProductState

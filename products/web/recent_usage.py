@@ -103,9 +103,9 @@ def month_so_far(
 ) -> MonthSoFar:
     """Return the minutes of services by day, and what the account's month costs up to each.
 
-    The figures are those of the Usage page. With `running` they are those of the bill and nothing is
-    read of usage; without it there are no costs. The number of queries does not depend on the days or
-    services; those of a month with many connections are read from its periods.
+    The figures are those of the Usage page. With `running` they are those of the bill and nothing
+    is read of usage; without it there are no costs. The number of queries does not depend on the
+    days or services; those of a month with many connections are read from its periods.
     """
     calendar = calendar_of(account)
     month = calendar.month_at(now)

@@ -1,7 +1,7 @@
 """The Containerfile: from the lock, for a user without rights, with a health check.
 
-Building it needs a network and a builder, so it is built only by the nightly run, where a builder is
-installed.
+Building it needs a network and a builder, so it is built only by the nightly run, where a builder
+is installed.
 """
 
 import os

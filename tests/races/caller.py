@@ -1,7 +1,7 @@
 """A process that calls the API from ten threads at the same time with one `Idempotency-Key`, as ordered.
 
-Each line on standard input is an order: a key and a comment. Each gets a line of JSON: the status and
-the body of each thread's final response, and how often it was 409 before.
+Each line on standard input is an order: a key and a comment. Each gets a line of JSON: the status
+and the body of each thread's final response, and how often it was 409 before.
 """
 
 import json

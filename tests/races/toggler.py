@@ -1,8 +1,8 @@
 """A process that enables and disables WebSockets for one account, as ordered.
 
 Each line on standard input is an order: `enable`, `disable`, or `toggle TIMES`. Each gets a line of
-JSON with the result. `fork` starts a process that carries out the orders from then on, and prints its id. When
-it is killed, `killed` is printed, and the next order must be `fork` again.
+JSON with the result. `fork` starts a process that carries out the orders from then on, and prints
+its id. When it is killed, `killed` is printed, and the next order must be `fork` again.
 """
 
 import json

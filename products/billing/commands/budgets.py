@@ -43,7 +43,8 @@ def set_budget(
     To refuse new connections at 100 % is for superusers alone. Raises Forbidden; Invalid for an
     impossible amount, threshold or action, or for another currency than that of the bill. Notes
     budget.changed, and product.blocked or product.unblocked if it changes whether new connections
-    are refused. Thresholds that fired this month do not fire again. A budget that can refuse connections is compared with the bill of now.
+    are refused. Thresholds that fired this month do not fire again. A budget that can refuse
+    connections is compared with the bill of now.
     """
     _check(amount, thresholds, action)
     currency = currency_of(account, month_at(account, now))

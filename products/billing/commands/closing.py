@@ -69,9 +69,9 @@ def draft_invoice(
 ) -> Invoice | None:
     """Draft the invoice of a month that is over, or compute its draft again.
 
-    Returns None if there is nothing to bill and no draft: no product was enabled and nothing was used. A final
-    invoice is returned as it is. Raises Forbidden, MonthNotOver, UsageDeleted, CurrencyConflict
-    and TermsChanged. Notes invoice.drafted.
+    Returns None if there is nothing to bill and no draft: no product was enabled and nothing was
+    used. A final invoice is returned as it is. Raises Forbidden, MonthNotOver, UsageDeleted,
+    CurrencyConflict and TermsChanged. Notes invoice.drafted.
     """
     _check_over(account, month, now)
     _check_not_deleted(account, month)
@@ -112,8 +112,9 @@ def finalize_invoice(
 
     It waits for three days after the end of the month, and until all usage has arrived and no
     dispute is open; a person can override this with a reason. Running it again changes nothing.
-    Returns None if there is nothing to bill and no draft. Raises Forbidden, MonthNotOver, NotComplete,
-    UsageDeleted, CurrencyConflict and TermsChanged. Notes invoice.finalized, and credit.used per credit.
+    Returns None if there is nothing to bill and no draft. Raises Forbidden, MonthNotOver,
+    NotComplete, UsageDeleted, CurrencyConflict and TermsChanged. Notes invoice.finalized, and
+    credit.used per credit.
     """
     override_reason = clean_reason(override_reason, required=False)
     _check_over(account, month, now)

@@ -90,9 +90,10 @@ def render(
 ) -> bytes:
     """Return the configuration; `routes` is None until the first table has arrived.
 
-    `addresses` has an address for each server of a service, as `server_addresses` returns
-    them. A service that is not in it has servers with an address that is never used. An origin that cannot be written gets no backend. Wildcards are comments here: their order
-    is that of a file, so a change of them needs a reload.
+    `addresses` has an address for each server of a service, as `server_addresses` returns them. A
+    service that is not in it has servers with an address that is never used. An origin that cannot
+    be written gets no backend. Wildcards are comments here: their order is that of a file, so a
+    change of them needs a reload.
     """
     parts = [
         _global(options),

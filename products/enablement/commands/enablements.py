@@ -220,7 +220,8 @@ def bill_facts(enablement: Enablement, when: datetime) -> dict[str, object]:
     """Return what the account is billed under an enablement at an instant, for a bill.changed entry.
 
     Every such entry has this on one side. On the other it has `billed` False and, if the product
-    was removed, `billed_until`; or `open_connections` "keep", billed until they close. Entries of before may lack keys: packages noted `plan` alone.
+    was removed, `billed_until`; or `open_connections` "keep", billed until they close. Entries of
+    before may lack keys: packages noted `plan` alone.
     """
     price = price_of(enablement, when)
     return {

@@ -27,9 +27,9 @@ def assign_package(
 ) -> Enablement:
     """Enable a product for an account under a package's plan; it replaces a trial of the product.
 
-    Raises Forbidden unless the actor is staff; ApprovalNeeded; AlreadyEnabled; Invalid for another kind of plan,
-    a package of another account, and too long a reason. Notes package.assigned, trial.converted for a trial, product.enabled and
-    bill.changed.
+    Raises Forbidden unless the actor is staff; ApprovalNeeded; AlreadyEnabled; Invalid for another
+    kind of plan, a package of another account, and too long a reason. Notes package.assigned,
+    trial.converted for a trial, product.enabled and bill.changed.
     """
     reason = clean_reason(reason, required=False)
     if plan.kind != Plan.Kind.PACKAGE:

@@ -26,9 +26,9 @@ def change_price(
     The first price of an account's own plan replaces what the account pays by the plan of everyone,
     also if it has the product already; bills follow it from that instant on.
 
-    Raises Forbidden unless the actor is staff or the loader; ApprovalNeeded; Invalid for an impossible price, an
-    impossible instant, a rise before the next month, or another currency within a month. Notes price.published for the platform
-    and for every account on the plan.
+    Raises Forbidden unless the actor is staff or the loader; ApprovalNeeded; Invalid for an
+    impossible price, an impossible instant, a rise before the next month, or another currency
+    within a month. Notes price.published for the platform and for every account on the plan.
 
     Every command that puts an account on the plan locks the plan first, as this one does. So an
     account is either on the plan already and gets the entry, or it reads the new price.

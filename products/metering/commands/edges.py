@@ -76,8 +76,8 @@ def issue_credential(
     `overlap`, in which the edge gets the new one.
 
     The status of the edge is kept, so usage is not complete before this edge has reported again.
-    Raises Invalid for a name that is not short and lower case, and for networks. Notes edge_credential.issued, and
-    edge_credential.revoked for the one that is replaced.
+    Raises Invalid for a name that is not short and lower case, and for networks. Notes
+    edge_credential.issued, and edge_credential.revoked for the one that is replaced.
     """
     if not EDGE_NAME.fullmatch(name):
         raise Invalid(

@@ -206,7 +206,8 @@ def kept_usage(
 ) -> MonthUsage | None:
     """Return what the periods of a month keep, if its usage is to be read from them (`MonthState`).
 
-    None also if no period is derived yet, or if they do not keep the usage up to each of the bounds.
+    None also if no period is derived yet, or if they do not keep the usage up to each of the
+    bounds.
     """
     state = month_state(services, month)
     if not (state.has_many or state.is_closed):

@@ -36,8 +36,8 @@ def edge_of(secret: str, *, address: str, now: datetime) -> Edge | None:
     """Return the edge with this active credential; None for any other. One query.
 
     None also for a credential that has expired or is bound to other addresses. The credential that
-    was replaced last is accepted for a while, so that edges can change to the new one without a gap,
-    and so is one that the edge has renewed and not used yet.
+    was replaced last is accepted for a while, so that edges can change to the new one without a
+    gap, and so is one that the edge has renewed and not used yet.
 
     Its `routes_revision` is the sum over all accounts, which grows with every change of a route,
     and `ingest_epoch` that of the database. With both in this query, an unchanged route table

@@ -210,7 +210,8 @@ def usage_of(
 class MonthState:
     """Whether the usage of services in a month is to be read from periods, and not from records.
 
-    That is if there are many connections, or if all periods are closed: their records may be deleted.
+    That is if there are many connections, or if all periods are closed: their records may be
+    deleted.
     """
 
     has_many: bool

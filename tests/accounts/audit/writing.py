@@ -43,7 +43,7 @@ BILLED = NewEntry(
 
 
 def write(account_id="acme", *entries, source=SAM, at=NOON):
-    """Append entries (one that enables a product, where none are given) in a transaction, as recorded_change does."""
+    """Append entries in a transaction, as recorded_change does; by default one of a product."""
     with transaction.atomic():
         events = append(account_id, entries or (ENABLED,), source=source, at=at)
         index_terms(events)

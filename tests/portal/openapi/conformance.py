@@ -102,8 +102,8 @@ def has_nested_form(case: Any) -> bool:
 def check(case: Any, world: World, people: Iterable[str]) -> None:
     """Send a request as each of these people; fail if an answer is not as described.
 
-    A valid path names what the world has, so that most requests are not 404. An unknown parameter of
-    the query is refused, which tests of its own check, and such a request is left out.
+    A valid path names what the world has, so that most requests are not 404. An unknown parameter
+    of the query is refused, which tests of its own check, and such a request is left out.
     """
     if not {each.name for each in case.operation.query}.issuperset(case.query or {}):
         return
