@@ -19,14 +19,31 @@ class Stand:
         self.edge = Edge(self.portal, folder, *more, env=env)
         self.routes = {}
         self.origins = []
+        self.spare = []  # services that no test has used
+        self.prepared = 1  # so many of them are added at once
 
     def serve(self, script=upgrade_then_echo, *, host="", tls=None, **changes):
-        """Add a service; gives its host and its origin."""
-        there = Origin(script, tls)
+        """Add a service; gives its host and its origin.
+
+        An ordinary one is taken from those in reserve: a new table takes HAProxy a reload.
+        """
+        if host or tls or changes:
+            host, there = self._add(host, tls, **changes)
+            self.edge.apply(*self.routes.values())
+        else:
+            if not self.spare:
+                self.spare = [self._add() for _ in range(self.prepared)]
+                self.edge.apply(*self.routes.values())
+            host, there = self.spare.pop(0)
+        there.script = script
+        return host, there
+
+    def _add(self, host="", tls=None, *, to=None, **changes):
+        there = Origin(upgrade_then_echo, tls)
         self.origins.append(there)
         host = host or f"host-{next(_numbers)}.test"
-        to = changes.pop("to", None) or origin(there.port, use_tls=tls is not None)
-        self.change(host, to=to, **changes)
+        to = to or origin(there.port, use_tls=tls is not None)
+        self.routes[host] = route(host, to, **changes)
         return host, there
 
     def change(self, host, **changes):

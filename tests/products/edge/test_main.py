@@ -1,5 +1,6 @@
 """The edge as a program: no Django, one per name, its command line, its status."""
 
+import os
 import re
 import socket
 import subprocess
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from products.edge.__main__ import parse_arguments
-from tests.products.edge.fake_portal import FakePortal, eventually
+from products.edge.__main__ import main, parse_arguments
+from tests.products.edge.fake_portal import CREDENTIAL, FakePortal, eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     ROOT,
@@ -48,16 +49,15 @@ def test_a_running_edge_has_mapped_no_library_of_the_portals(shared_stand):
     assert "psycopg" not in maps
 
 
-def test_a_second_edge_of_the_same_name_does_not_start(stand):
-    own = stand("--name", "twin")
+def test_a_second_edge_of_the_same_name_does_not_start(shared_stand):
+    running = shared_stand.edge
 
-    second = Edge(own.portal, own.edge.folder, "--name", "twin", wait=False)
-
+    second = Edge(shared_stand.portal, running.folder, wait=False)
     second.process.wait(30)
 
     assert second.stop() == 1
-    assert "Another edge named twin is running with this data folder." in second.log()
-    assert own.edge.process.poll() is None
+    assert "Another edge named edge-1 is running with this data folder." in second.log()
+    assert running.process.poll() is None
 
 
 def test_the_name_is_free_again_after_a_kill(stand):
@@ -120,17 +120,37 @@ def test_a_wrong_command_line_is_reported(wrong, sentence, capsys):
         (["--allow-private", "10.0.0.1/8"], "has host bits set"),
         (["--ca-file", "/nonexistent.pem"], "The CA file cannot be read"),
         (["--data-dir", "/proc/nothing"], "The data folder cannot be used"),
-        (["--tls-certificates", "/nonexistent"], "No folder of certificates"),
     ],
 )
-def test_an_impossible_setting_is_reported_in_one_line(wrong, sentence, tmp_path):
+def test_an_impossible_setting_is_reported_in_one_line(
+    wrong, sentence, tmp_path, capsys
+):
+    secret = tmp_path / "credential"
+    secret.write_text(CREDENTIAL)
+    given = ["--portal", "http://127.0.0.1:9", "--credential-file", str(secret)]
+    given += ["--data-dir", str(tmp_path / "data"), "--bind", "127.0.0.1:0", *wrong]
+
+    umask = os.umask(0)
+    try:
+        code = main(given)
+    finally:
+        os.umask(umask)
+
+    errors = capsys.readouterr().err
+    assert code == 1
+    assert errors.startswith("edge edge-1: ")
+    assert sentence in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_missing_folder_of_certificates_is_reported_in_one_line(tmp_path):
     portal = FakePortal()
-    edge = Edge(portal, tmp_path, *wrong, wait=False)
+    edge = Edge(portal, tmp_path, "--tls-certificates", "/nonexistent", wait=False)
     edge.process.wait(30)
     portal.close()
 
     assert edge.stop() == 1
-    assert sentence in edge.log()
+    assert "No folder of certificates" in edge.log()
     assert "Traceback" not in edge.log()
 
 

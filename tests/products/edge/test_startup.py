@@ -17,8 +17,8 @@ from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, read_exactly
 
 
-def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):
-    own = stand("--name", "north")
+def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(shared_stand):
+    own = shared_stand
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
     service = host.replace(".", "-")
@@ -30,8 +30,8 @@ def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):
 
     assert second.stop() == 1
     assert (
-        "edge south: The data folder belongs to north. Its usage is reported under that "
-        "name. Give south another folder with --data-dir, or continue with --name north."
+        "edge south: The data folder belongs to edge-1. Its usage is reported under that "
+        "name. Give south another folder with --data-dir, or continue with --name edge-1."
         in second.log()
     )
     assert read_exactly(tunnel, 10) == b"still here"
@@ -39,7 +39,7 @@ def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):
     (record,) = eventually(
         lambda: [r for r in own.portal.of_service(service) if r.final]
     )
-    assert record.id.startswith("north.")
+    assert record.id.startswith("edge-1.")
     assert len(own.portal.of_service(service)) == 1
 
 
@@ -56,8 +56,8 @@ def test_a_folder_keeps_its_name_after_its_edge_has_ended(stand):
     assert again.stop() == 0
 
 
-def test_an_edge_of_another_name_cannot_take_over(stand):
-    own = stand("--name", "north")
+def test_an_edge_of_another_name_cannot_take_over(shared_stand):
+    own = shared_stand
 
     second = Edge(
         own.portal, own.edge.folder, "--name", "south", "--take-over", wait=False
@@ -65,12 +65,12 @@ def test_an_edge_of_another_name_cannot_take_over(stand):
     second.process.wait(30)
 
     assert second.stop() == 1
-    assert "The data folder belongs to north" in second.log()
+    assert "The data folder belongs to edge-1" in second.log()
     assert own.edge.process.poll() is None
 
 
-def test_two_edges_do_not_share_a_port(stand, tmp_path):
-    own = stand("--name", "north")
+def test_two_edges_do_not_share_a_port(shared_stand, tmp_path):
+    own = shared_stand
     port = f"127.0.0.1:{own.edge.port}"
 
     second = Edge(
@@ -86,8 +86,8 @@ def test_two_edges_do_not_share_a_port(stand, tmp_path):
     assert own.edge.process.poll() is None
 
 
-def test_take_over_does_not_share_the_port_of_another_edge(stand, tmp_path):
-    own = stand("--name", "north")
+def test_take_over_does_not_share_the_port_of_another_edge(shared_stand, tmp_path):
+    own = shared_stand
     port = f"127.0.0.1:{own.edge.port}"
     more = ["--name", "south", "--take-over", "--bind", port]
 

@@ -18,10 +18,11 @@ def started(engine, folder, *more, env=None):
     one = Stand(folder, *given, env=env)
     one.edge.is_shared = True
     one.engine = engine
+    one.prepared = 10
     return one
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="package", params=ENGINES)
 def stand(request, tmp_path_factory):
     one = started(request.param, tmp_path_factory.mktemp(request.param))
     yield one
