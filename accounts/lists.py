@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final, Generic, TypeVar
 
 from django import forms
@@ -12,6 +13,7 @@ from django.http import HttpRequest
 PAGE: Final = 50
 MAX_SEARCH_LENGTH: Final = 255
 NAMES_SHOWN: Final = 10  # in a sentence
+NAMES_LENGTH: Final = 200  # characters of names in a sentence, but for the first
 
 RowT = TypeVar("RowT", bound=Model)
 
@@ -108,9 +110,19 @@ def _page_url(request: HttpRequest, name: str, cursor: object, exists: bool) -> 
 
 
 def some_of(names: Sequence[str], limit: int = NAMES_SHOWN) -> list[str]:
-    """Return the first names for a sentence, and how many more there are."""
-    more = len(names) - limit
-    return [*names[:limit], f"{more:,} more"] if more > 0 else list(names)
+    """Return the first names for a sentence, fewer if they are long, and how many more there are."""
+    lengths = accumulate(len(name) for name in names[:limit])
+    shown = max(1, sum(length <= NAMES_LENGTH for length in lengths))
+    more = len(names) - shown
+    return [*names[:shown], f"{more:,} more"] if more > 0 else list(names)
+
+
+def names_in_words(
+    names: Sequence[str], limit: int = NAMES_SHOWN, *, word: str = "and"
+) -> str:
+    """Return names as a sentence lists them: "Ada, Grace and Lin"; of many, "Ada and 90 more"."""
+    *first, last = some_of(names, limit) or [""]
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def _position(

@@ -285,7 +285,7 @@ def services_of(
 def find_services(
     actor: Actor, text: str, limit: int
 ) -> tuple[int, tuple[ServiceName, ...]]:
-    """Return how many visible services contain a text in their name, and the first by name."""
+    """Return how many visible services have a text in their name or as their id, and the first ones."""
     rows = visible_services(existing_services(), actor)
     if text:
         rows = rows.filter(Q(name__icontains=text) | Q(pk=text))

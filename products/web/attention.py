@@ -10,6 +10,7 @@ from typing import Final
 
 from django.urls import reverse
 
+from accounts.lists import names_in_words
 from accounts.models import Account
 from accounts.policy import AccountAccess, suspension_text
 from accounts.queries import open_invitations_in, tokens_of
@@ -208,8 +209,8 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
             sentence = f"{name} is blocked: {state.block.reason}"
         elif services and not state.is_on:
             sentence = (
-                f"{name} is switched on for {_some(services)}, but disabled for the account. "
-                "It has no effect."
+                f"{name} is switched on for {names_in_words(services, SHOWN)}, but disabled for "
+                "the account. It has no effect."
             )
             if not can_enable:
                 sentence += " Superusers can enable it."
@@ -396,9 +397,3 @@ def _webhooks(viewer: Viewer) -> Iterator[AttentionItem]:
             "View webhook",
             webhook.paused_at,
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = list(names[:SHOWN])
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -16,6 +16,7 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import names_in_words
 from accounts.policy import AccountAccess, load_access, require
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -47,8 +48,7 @@ RESULTS = {
 IN_THE_VERSION = frozenset(
     {FixPage.ADD_PART, FixPage.DOMAIN, FixPage.FIELD, FixPage.REFERENCE}
 )
-# With more people, a check names these and counts the others.
-MAX_NAMES = 3
+PEOPLE_SHOWN = 3  # of those who can fix a failed check
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,13 @@ def checks_context(
                 "check": each,
                 "result": RESULTS[each.outcome],
                 "opened": each.code == first,
-                "people": _people(each.who),
+                "people": names_in_words(each.who, PEOPLE_SHOWN),
                 "help_url": check_url(each.title),
                 "fixes": [_shown_fix(fix, each, version, access) for fix in each.fixes],
             }
             for each in decision.checks
         ],
     }
-
-
-def _people(names: tuple[str, ...]) -> str:
-    if len(names) <= MAX_NAMES:
-        return ", ".join(names)
-    others = len(names) - MAX_NAMES + 1
-    return f"{', '.join(names[: MAX_NAMES - 1])} and {others} others"
 
 
 def _shown_fix(

@@ -38,7 +38,8 @@ from products.web.forms import EnableForm
 from products.web.price_display import fee_line, product_price_line, tier_rows
 
 PEOPLE_SHOWN = 5
-CONFLICTS_SHOWN = 10
+CONFLICTS_SHOWN = 50
+CONFLICTS_UNFOLDED = 3
 SERVICES_SHOWN = 10
 
 
@@ -114,6 +115,10 @@ def _review(
     conflicting = [each for each in reviewed if each.findings]
     shown = conflicting[:CONFLICTS_SHOWN]
     versions = active_versions(each.service for each in shown)
+    conflicts = [
+        (each.service, shown_conflicts(each.findings, versions.get(each.service.pk)))
+        for each in shown
+    ]
     context = {
         "state": state,
         "product": product,
@@ -126,13 +131,9 @@ def _review(
         else "",
         "able": who_can_use(account, PEOPLE_SHOWN),
         "able_count": configurers_of(account.pk).count(),
-        "conflicts": [
-            (
-                each.service,
-                shown_conflicts(each.findings, versions.get(each.service.pk)),
-            )
-            for each in shown
-        ],
+        "conflicts": conflicts[:CONFLICTS_UNFOLDED],
+        "folded_conflicts": conflicts[CONFLICTS_UNFOLDED:],
+        "folded_count": len(conflicting[CONFLICTS_UNFOLDED:]),
         "conflict_count": len(conflicting),
         "without_conflict": len(reviewed) - len(conflicting),
         "price_line": product_price_line(state),

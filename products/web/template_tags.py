@@ -20,7 +20,7 @@ from accounts.date_formats import (
     second_text,
     weekday_text,
 )
-from accounts.lists import some_of
+from accounts.lists import names_in_words
 from accounts.time_zones import zone_label
 from accounts.user_agents import browser_of
 from products.catalogue.money import amount_in_words
@@ -96,9 +96,7 @@ def join_words(values: Iterable[object], word: str = "and") -> str:
 
     Of many, the first ten: Ada, Grace, … and 90 more.
     """
-    names = some_of([str(value) for value in values])
-    *first, last = names or [""]
-    return f"{', '.join(first)} {word} {last}" if first else last
+    return names_in_words([str(value) for value in values], word=word)
 
 
 @register.filter

@@ -3,7 +3,7 @@
 import pytest
 from django.test import RequestFactory
 
-from accounts.lists import ListForm, page_of, some_of
+from accounts.lists import ListForm, names_in_words, page_of, some_of
 from accounts.models import Account
 from tests.factories.accounts import AccountFactory
 
@@ -82,3 +82,23 @@ def test_a_value_that_cannot_be_used_counts_as_none():
 def test_a_sentence_names_the_first_of_many():
     assert some_of(["a", "b"], 2) == ["a", "b"]
     assert some_of([str(n) for n in range(1003)], 2) == ["0", "1", "1,001 more"]
+
+
+def test_a_sentence_names_fewer_if_the_names_are_long():
+    long = ["a" * 300, "b" * 100, "c" * 100, "d"]
+
+    assert some_of(long) == [long[0], "3 more"]
+    assert some_of(long[1:]) == [long[1], long[2], "1 more"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], ""),
+        (["Ada"], "Ada"),
+        (["Ada", "Lin"], "Ada and Lin"),
+        (["Ada", "Lin", "Eve"], "Ada, Lin and 1 more"),
+    ],
+)
+def test_names_are_joined_as_in_a_sentence(names, words):
+    assert names_in_words(names, 2) == words

@@ -10,8 +10,10 @@ from products.enablement.commands import assign_package
 from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.accounts import member
+from tests.factories.services import BackendFactory, ServiceFactory, live_version
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 def test_a_long_list_is_paged_searched_filtered_and_ordered(browse, sam, acme, draft):
@@ -144,3 +146,87 @@ def test_staff_ask_the_same_for_anybody(browse, ada, acme, lin, echo, shop):
     page.press("Ask")
     page.reads("You don't have access to this service.")
     assert page.faults() == []
+
+
+def test_services_are_chosen_for_a_token_by_searching_among_many(browse, sam, acme):
+    Service.objects.bulk_create(
+        Service(account=acme, name=f"s-{number:03}", created_at=NOW, updated_at=NOW)
+        for number in range(60)
+    )
+    page = browse(sam, permissions=CLIPBOARD)
+    page.open("/api-tokens/new/")
+    page.type("Name", "CI")
+    page.reads("0 chosen. The first 20 of 60 services are listed; find the others")
+    for name in ("s-041", "s-059"):
+        page.type("Find services by name or ID", name)
+        page.press("Find")
+        page.page.get_by_label(name).check()
+    assert page.faults() == []
+
+    # What was chosen stays chosen while other services are searched for.
+    page.type("Find services by name or ID", "nothing like it")
+    page.press("Find")
+    page.reads("2 chosen. 0 found for “nothing like it”.")
+    page.press("Create token")
+    page.titled("Token CI created")
+    assert page.faults() == []
+    page.press("Copy the API token")
+    secret = page.page.locator("#secret").inner_text()
+    copies(page, secret)
+    page.press("Copy the command")
+    copies(page, 'curl -H "Fastly-Key: $FASTLY_KEY" "http')
+    page.follow("Done")
+    row = page.page.get_by_role("row", name="CI")
+    for name in ("s-041", "s-059"):
+        expect(row).to_contain_text(name)
+
+
+def test_a_service_is_copied_by_its_domain_its_id_and_its_command(
+    browse, sam, echo, draft
+):
+    activate(sam, version=draft, now=NOW)
+    page = browse(sam, permissions=CLIPBOARD)
+    page.open(reverse("service", args=[echo.pk]))
+    page.press("Copy domain")
+    copies(page, "echo.example.com")
+    page.press("Copy service ID")
+    copies(page, echo.pk)
+    page.press("Copy the command")
+    copies(page, 'curl -H "Fastly-Key: $FASTLY_KEY" "http')
+    assert page.faults() == []
+
+
+def copies(page, words):
+    """Wait until the clipboard has what begins with some words."""
+    page.page.wait_for_function(
+        "words => navigator.clipboard.readText().then(copied => copied.startsWith(words))",
+        arg=words,
+    )
+
+
+def test_enabling_shows_conflicts_first_and_folds_the_others(
+    browse, sam, acme, draft, websockets, ngwaf
+):
+    activate(sam, version=draft, now=NOW)
+    for number in range(5):
+        service = ServiceFactory.create(account=acme, name=f"shop-{number}")
+        live = live_version(service, f"{number}.example.com")
+        BackendFactory.create(version=live, name="far", shield="frankfurt-de")
+    page = browse(sam)
+
+    page.open("/products/")
+    sold = page.page.get_by_role("heading", name="Next-Gen WAF")
+    expect(sold).to_be_hidden()
+    page.unfold("products on request")
+    expect(sold).to_be_visible()
+
+    page.follow("Enable WebSockets…")
+    page.reads("5 services have a conflict.", "No conflict 1 service")
+    last = page.page.get_by_role("link", name="shop-4")
+    expect(page.page.get_by_role("link", name="shop-2")).to_be_visible()
+    expect(last).to_be_hidden()
+    page.unfold("2 more services with a conflict")
+    expect(last).to_be_visible()
+    assert page.faults() == []
+    page.follow("Shield of far")
+    page.titled("Backend far")

@@ -13,7 +13,7 @@ from products.domains.models import DomainClaim
 from products.services.models import Service
 from products.webhooks.models import Webhook
 from tests.accounts.conftest import confirm
-from tests.browser import chromium
+from tests.browser import NARROW, WIDE, chromium
 from tests.factories.large import LONG, enlarge
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import build_world
@@ -25,6 +25,23 @@ MAX_ADMIN_REQUESTS = 25  # Django loads its scripts one by one
 # They read what each meter costs.
 MORE_QUERIES = {"/": 45, "/products/": 44, "/billing/": 41}
 ORIGIN = "http://portal.test"
+# Words of up to 14 characters that are spread over two lines; a long name wraps anywhere.
+BROKEN_WORDS = """
+    () => {
+      const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+      const broken = [];
+      while (texts.nextNode()) {
+        for (const { 0: word, index } of texts.currentNode.data.matchAll(/(?<!\\S)\\w{2,14}(?!\\S)/g)) {
+          const range = document.createRange();
+          range.setStart(texts.currentNode, index);
+          range.setEnd(texts.currentNode, index + word.length);
+          const lines = new Set(Array.from(range.getClientRects(), each => each.top));
+          if (lines.size > 1) broken.push(word);
+        }
+      }
+      return broken;
+    }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +185,7 @@ def test_a_page_of_a_large_account_is_small(client, large, page):
         ("staff", ADMIN, MAX_ADMIN_REQUESTS),
     ],
 )
-def test_no_page_with_long_names_scrolls_sideways_or_loads_many_files(
+def test_no_page_with_long_names_scrolls_sideways_breaks_words_or_loads_many_files(
     large, db, who, paths, limit
 ):
     client = signed_in(large.person(who))
@@ -178,20 +195,25 @@ def test_no_page_with_long_names_scrolls_sideways_or_loads_many_files(
 
     # The pages are read before the browser starts, whose loop Django takes for asynchronous code.
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 320, "height": 640})
+        page = browser.new_page()
         page.route("**/*", lambda route: answer(route, pages))
         loaded: set[str] = set()
         page.on("request", lambda request: loaded.add(request.url))
-        widths, counts = {}, {}
+        widths, counts, broken = {}, {}, {}
         for url in pages:
             loaded.clear()
+            page.set_viewport_size(NARROW)
             page.goto(url)
             widths[url] = page.evaluate("document.documentElement.scrollWidth")
+            broken[url] = page.evaluate(BROKEN_WORDS)
+            page.set_viewport_size(WIDE)
+            broken[url] += page.evaluate(BROKEN_WORDS)
             # Without what a page asks for again by itself, such as numbers that refresh.
             counts[url] = 1 + sum("/static/" in each for each in loaded)
 
     assert {url: width for url, width in widths.items() if width > 320} == {}
     assert {url: count for url, count in counts.items() if count > limit} == {}
+    assert {url: words for url, words in broken.items() if words} == {}
 
 
 def answer(route, pages):

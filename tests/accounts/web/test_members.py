@@ -32,8 +32,8 @@ def test_a_superuser_sees_roles_services_and_second_factors(sam, eve, lin, brows
     shown = text(browser(sam).get(MEMBERS))
 
     assert "3 people" in shown
-    assert re.search(r"Eve eve@example.com Engineer All None never", shown)
-    assert re.search(r"Lin lin@example.com Engineer shop full None never", shown)
+    assert re.search(r"Eve eve@example.com Engineer All None Never", shown)
+    assert re.search(r"Lin lin@example.com Engineer shop full None Never", shown)
     assert "Invite someone…" in shown
 
 

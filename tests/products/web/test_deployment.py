@@ -293,7 +293,7 @@ def test_a_check_names_some_of_many_people_and_counts_the_others(
 
     page = text_of(browser(una).get(page_of(draft, "why")))
 
-    assert "Who can fix it: Sam, Super 0 and 8 others" in page
+    assert "Who can fix it: Sam, Super 0, Super 1 and 7 more" in page
 
 
 def test_what_is_not_enabled_is_requested_from_the_checks(

@@ -236,6 +236,22 @@ def test_your_own_missing_abilities_lead_to_the_superusers(browser, una, sam, sh
     assert b'href="/members/?role=superuser"' in page.content
 
 
+def test_the_services_of_a_large_account_are_listed_once_they_are_searched_for(
+    browser, sam, acme
+):
+    for number in range(11):
+        ServiceFactory.create(account=acme, name=f"shop-{number:02}")
+    client = browser(sam)
+
+    before = text_of(client.get("/entitlements/"))
+    found = text_of(client.get("/entitlements/?find=shop"))
+
+    assert "Find one of your 11 services by a part of its name or by its ID." in before
+    assert "shop-00" not in before
+    assert "shop-09" in found
+    assert "The first 10 of 11 that match are listed." in found
+
+
 def links_of(answer):
     """Return each link of a page as its text and address."""
     found = re.findall(r'<a[^>]*href="([^"]*)"[^>]*>(.*?)</a>', answer.content.decode())
@@ -317,7 +333,7 @@ def test_what_is_true_for_all_products_on_request_is_said_once(
     assert words.count("from your account manager or sales@") == 1
     assert words.count("A request sends one email.") <= 1
     assert "Price on request." not in words
-    assert words.count("The role permits") <= 1
+    assert words.count("your role allows it") <= 1
 
 
 def test_a_page_without_permission_names_the_role_once(browser, una):
