@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from products.billing.bill import BANDWIDTH
-from products.billing.models import CreditNote, Invoice, InvoiceLine
+from products.billing.models import Adjustment, CreditNote, Invoice, InvoiceLine
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import EXACT, Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
@@ -106,6 +106,15 @@ def credit_note_text(note: CreditNote) -> str:
     return f"{note.product.name}, {_meter_name(note.meter)}: {note.reason}"
 
 
+def adjustment_text(adjustment: Adjustment) -> str:
+    """Return what an adjustment is for: the product and meter, and why."""
+    return f"{adjustment.product.name}, {_meter_name(adjustment.meter)}: {_late(adjustment.meter)}"
+
+
+def _late(meter: str) -> str:
+    return "late usage" if meter else "correction"
+
+
 def _meter_name(meter: str) -> str:
     names = {"": "monthly fee", BANDWIDTH: "bandwidth"}
     return names.get(meter, "connection time")
@@ -133,8 +142,7 @@ def _title(line: InvoiceLine) -> str:
         return "of which WebSockets"
     what = f"{line.product.name}, {_meter_name(line.meter)}"
     if line.kind == InvoiceLine.Kind.ADJUSTMENT:
-        late = "late usage" if line.meter else "correction"
-        return f"{what}: {late} of {month_name(line.month)}"
+        return f"{what}: {_late(line.meter)} of {month_name(line.month)}"
     return f"{what}{MINUTES_NOTE.get(InvoiceLine.Kind(line.kind), '')}"
 
 

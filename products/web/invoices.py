@@ -25,6 +25,7 @@ from products.billing.describe import (
     CREDITS_NOTE,
     NEVER_CHANGES_NOTE,
     VOID_NOTE,
+    adjustment_text,
     credit_note_text,
     describe,
     due_label,
@@ -34,6 +35,7 @@ from products.billing.describe import (
 )
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.content import content_of
+from products.billing.queries.corrections import Corrections
 from products.billing.queries.invoices import (
     InvoiceDocument,
     bytes_of,
@@ -86,14 +88,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
         ],
         "has_time": any(_own_lines(document, is_bandwidth=False)),
         "has_bandwidth": any(_own_lines(document, is_bandwidth=True)),
-        "notes": [
-            {
-                "row": each,
-                "text": credit_note_text(each),
-                "amount": Money(each.amount_micros, row.currency),
-            }
-            for each in document.credit_notes
-        ],
+        **corrections_context(document.corrections),
     }
     return render(request, "billing/invoice.html", context)
 
@@ -152,6 +147,34 @@ def as_json(document: InvoiceDocument) -> dict[str, Any]:
             for each in document.credit_notes
         ],
     }
+
+
+def corrections_context(found: Corrections | None) -> dict[str, Any]:
+    """Return what has corrected an invoice as pages show it; nothing if nothing has."""
+    if not found:
+        return {"corrections": [], "billed": None}
+    currency = found.billed.currency
+    notes = [
+        {
+            "note": each.number,
+            "invoice": None,
+            "text": credit_note_text(each),
+            "at": each.issued_at,
+            "amount": f"−{Money(each.amount_micros, currency)}",
+        }
+        for each in found.credit_notes
+    ]
+    late = [
+        {
+            "note": "",
+            "invoice": each.billed_on,
+            "text": adjustment_text(each),
+            "at": each.found_at,
+            "amount": Money(each.amount_micros, currency),
+        }
+        for each in found.adjustments
+    ]
+    return {"corrections": [*notes, *late], "billed": found.billed}
 
 
 def _document(request: HttpRequest, key: str) -> InvoiceDocument:

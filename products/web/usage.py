@@ -25,7 +25,8 @@ from accounts.queries import account_in
 from accounts.roles import Permission
 from products.billing.describe import period_text
 from products.billing.models import Budget
-from products.billing.queries.running import MonthCost, costs_of_month
+from products.billing.queries.corrections import corrections_of
+from products.billing.queries.running import MonthCost, MonthCosts, costs_of_month
 from products.billing.queries.terms import Period, month_at, period_of
 from products.catalogue.money import MICROS
 from products.metering.queries import (
@@ -38,6 +39,7 @@ from products.metering.queries import (
 from products.metering.queries.daily import MonthUsage, totals_of
 from products.months import Month, midnights, month_name
 from products.services.models import Service
+from products.web.invoices import corrections_context
 from products.web.usage_chart import Chart, ChartDay, usage_chart
 
 TABS = 3
@@ -157,6 +159,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "budget": budget,
         "minutes": sum(day.minutes for day in days),
         "bytes": sum(day.bytes for day in days),
+        **_corrections_context(whole),
         **_service_context(found, whole.services if whole else {}),
         **_rounding_context(found),
     }
@@ -230,6 +233,11 @@ def _month(request: HttpRequest, account: Account, now: datetime) -> Month:
         ) from error
     first = month_at(account, account.created_at).plus(-1)
     return min(max(month, first), current)
+
+
+def _corrections_context(whole: MonthCosts | None) -> dict[str, Any]:
+    invoice = whole.invoice if whole else None
+    return corrections_context(corrections_of(invoice) if invoice else None)
 
 
 def _month_context(found: DailyUsage) -> dict[str, Any]:

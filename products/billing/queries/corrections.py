@@ -1,11 +1,11 @@
 """What a final invoice and its corrections bill, compared with the usage of its month."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from products.billing.bill import Line
-from products.billing.models import Invoice
+from products.billing.models import Adjustment, CreditNote, Invoice
 from products.catalogue.money import Money
 
 Key = tuple[str, str]  # product and meter
@@ -19,6 +19,31 @@ class UnbilledUsage:
     meter: str  # empty for fees
     quantity: int
     amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What was billed less of a month with credit notes, and more on later invoices."""
+
+    credit_notes: Sequence[CreditNote]
+    adjustments: Sequence[Adjustment]
+    billed: Money  # in all, before credits and tax
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was corrected."""
+        return bool(self.credit_notes or self.adjustments)
+
+
+def corrections_of(invoice: Invoice) -> Corrections:
+    """Return what has corrected a final invoice so far, oldest first: two queries."""
+    notes = tuple(invoice.credit_notes.select_related("product").order_by("pk"))
+    adjustments = tuple(
+        invoice.adjustments.select_related("product", "billed_on").order_by("pk")
+    )
+    less = sum(each.amount_micros for each in notes)
+    more = sum(each.amount_micros for each in adjustments)
+    billed = invoice.subtotal + Money(more - less, invoice.currency)
+    return Corrections(notes, adjustments, billed)
 
 
 def unbilled_usage(invoice: Invoice, lines: Iterable[Line]) -> list[UnbilledUsage]:

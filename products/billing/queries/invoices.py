@@ -19,7 +19,11 @@ from products.billing.models import Adjustment, CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill, unbilled_adjustments
 from products.billing.queries.completeness import deleted_usage
 from products.billing.queries.content import content_hash
-from products.billing.queries.corrections import unbilled_usage
+from products.billing.queries.corrections import (
+    Corrections,
+    corrections_of,
+    unbilled_usage,
+)
 from products.billing.queries.rows import (
     fill_invoice,
     fill_parties,
@@ -48,11 +52,16 @@ _CHUNK = 5_000
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDocument:
-    """An invoice with its lines, and the credit notes that correct it."""
+    """An invoice with its lines, and what has corrected it since; None for that of a running month."""
 
     invoice: Invoice
     lines: tuple[InvoiceLine, ...]
-    credit_notes: tuple[CreditNote, ...] = ()
+    corrections: Corrections | None = None
+
+    @property
+    def credit_notes(self) -> Sequence[CreditNote]:
+        """Return the credit notes that correct it."""
+        return self.corrections.credit_notes if self.corrections else ()
 
     @property
     def key(self) -> str:
@@ -163,10 +172,9 @@ def invoice_document(
                 return running
     if invoice is None:
         raise NotFound("Invoice not found.")
-    notes = invoice.credit_notes.select_related("product").order_by("pk")
     lines = invoice.lines.select_related("product", "price_version__plan", "invoice")
     lines = lines.prefetch_related("price_version__tiers")
-    return InvoiceDocument(invoice, tuple(lines), tuple(notes))
+    return InvoiceDocument(invoice, tuple(lines), corrections_of(invoice))
 
 
 def running_document(account: Account, now: datetime) -> InvoiceDocument:

@@ -12,10 +12,11 @@ from django.urls import reverse
 from accounts.actor import Actor
 from products.billing.commands.budgets import set_budget
 from products.billing.commands.closing import finalize_invoice
+from products.billing.commands.corrections import correct_month
 from products.billing.models import Adjustment, Invoice
 from products.billing.queries.running import running_account_bill
 from products.catalogue.money import Money
-from products.metering.models import Edge
+from products.metering.models import ConnectionUsage, Edge
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.usage import connection_usage, delivery_usage, reporting_edge
@@ -188,6 +189,33 @@ def test_a_month_with_an_invoice_costs_what_the_invoice_says(
 
     assert answer.context["so_far"] == "less than 0.01 USD"
     assert f"as in {invoice.number}, before credits and tax" in text_of(answer)
+
+
+def test_a_month_that_was_corrected_after_its_invoice_says_so(
+    browser, bo, acme, shop, used
+):
+    job, month = Actor.system("bill-accounts"), Month(2026, 11)
+    closed = NOW + timedelta(days=15)
+    Edge.objects.update(reported_at=closed)
+    for name in range(50):
+        connection_usage(shop, NOW, 10_000, month="2026-11", name=f"c{name}")
+    final = finalize_invoice(job, account=acme, month=month, now=closed)
+    ConnectionUsage.objects.filter(connection_id__in=["c1", "c2", "c3"]).delete()
+    correct_month(job, account=acme, month=month, now=closed)
+    for name in range(10):
+        connection_usage(shop, NOW, 10_000, month="2026-11", name=f"late{name}")
+    correct_month(job, account=acme, month=month, now=closed)
+
+    with time_machine.travel(closed, tick=False):
+        of_month = text_of(page(browser, bo, month="2026-11"))
+        of_invoice = text_of(browser(bo).get(reverse("invoice", args=[final.number])))
+
+    note = "Credit note CN-000001 WebSockets, connection time: The usage of November 2026 was corrected. 7 Dec 2026 −0.02 USD"
+    late = "The next invoice WebSockets, connection time: late usage 7 Dec 2026 0.06 USD"
+    in_all = "Billed for November 2026 in all, before credits and tax 0.34 USD"
+    assert "before credits and tax; corrected to 0.34 USD" in of_month
+    assert [each in of_month for each in (note, late, in_all)] == [True] * 3
+    assert [each in of_invoice for each in (note, late, in_all)] == [True] * 3
 
 
 def test_what_is_not_counted_is_unknown_and_never_zero(browser, bo, used):
