@@ -362,7 +362,9 @@ class Notice(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["user", "at", "id"], name="notice_of_user"),
+            models.Index(
+                fields=["user", "at", "sequence", "id"], name="notice_of_user"
+            ),
             models.Index(fields=["at"], name="notice_by_age"),
             models.Index(
                 fields=["user"],

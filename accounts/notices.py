@@ -105,8 +105,9 @@ PERMISSIONS: Final = {
 class NoticeRule:
     """Who is notified about an event, and where it can be looked at.
 
-    `page` is the name of a URL. With `details` the notice lists the changed fields. `advice` says
-    what to do. An email is left out if the sign-in library has sent one at that moment.
+    `page` is the name of a URL: of the one thing that it is about, if it has a page. With `details`
+    the notice lists the changed fields. `advice` says what to do. An email is left out if the
+    sign-in library has sent one at that moment.
     """
 
     topic: Topic
@@ -215,6 +216,9 @@ _OUTAGE_ENDED = (
 )
 _VOID_ADVICE: Final = "It is not to be paid. Credits that it used are returned. If an invoice replaces it, both name each other."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
+_INVOICE = (NoticeRule(Topic.BILLS, Audience.COSTS, "invoice"),)
+_REQUEST_ANSWERED = (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "product_request"),)
+_CLAIM_ENDED = (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domain", details=True),)
 
 # One event per line, as in a table.
 # fmt: off
@@ -235,8 +239,8 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.MEMBER_ENABLED: _ACCESS,
     Event.MEMBER_ACCESS_LIMITED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services", details=True),),
     Event.MEMBER_ACCESS_UNLIMITED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
-    Event.SERVICE_ACCESS_GRANTED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services", applies=_is_given_by_another),),
-    Event.SERVICE_ACCESS_CHANGED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
+    Event.SERVICE_ACCESS_GRANTED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "service", applies=_is_given_by_another),),
+    Event.SERVICE_ACCESS_CHANGED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "service"),),
     Event.SERVICE_ACCESS_REVOKED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
     Event.USER_LOGGED_IN: (NoticeRule(Topic.LOGIN, Audience.PERSON, "usersessions_list", applies=_is_new_device),),
     Event.TOKEN_EXPIRING: (NoticeRule(Topic.TOKENS, Audience.OWNER, "tokens", advice=_EXPIRY_ADVICE),),
@@ -249,32 +253,32 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.PRODUCT_ENABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
     Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
     Event.PRODUCT_REQUESTED: (
-        NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "products", applies=_is_asked_of_superusers),
+        NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "product_request", applies=_is_asked_of_superusers),
         NoticeRule(Topic.REQUESTS, Audience.SALES, "admin:enablement_productrequest_changelist", applies=_is_asked_of_sales),
     ),
-    Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
-    Event.PRODUCT_REQUEST_ANSWERED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
-    Event.PRODUCT_REQUEST_DECLINED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
+    Event.PRODUCT_REQUEST_GRANTED: _REQUEST_ANSWERED,
+    Event.PRODUCT_REQUEST_ANSWERED: _REQUEST_ANSWERED,
+    Event.PRODUCT_REQUEST_DECLINED: _REQUEST_ANSWERED,
     Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_no_trial),),
     Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.TRIAL_ENDING: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
     Event.TRIAL_ENDED: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
     Event.PRICE_PUBLISHED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
     Event.PRICE_CLOSED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
-    Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "services", applies=_is_repeated),),
-    Event.DOMAIN_CLAIM_LOST: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
-    Event.DOMAIN_CLAIM_MOVED: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
+    Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "service", applies=_is_repeated),),
+    Event.DOMAIN_CLAIM_LOST: _CLAIM_ENDED,
+    Event.DOMAIN_CLAIM_MOVED: _CLAIM_ENDED,
     Event.EDGE_OUTAGE_FOUND: _OUTAGE,
     Event.EDGE_OUTAGE_ENDED: _OUTAGE_ENDED,
-    Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhooks"),),
+    Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhook"),),
     Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.BUDGET_REMOVED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_highest),),
     Event.CONTRACT_ASSIGNED: _BILLS,
-    Event.INVOICE_FINALIZED: _BILLS,
-    Event.INVOICE_VOIDED: (NoticeRule(Topic.BILLS, Audience.COSTS, "billing", advice=_VOID_ADVICE),),
-    Event.ADJUSTMENT_MADE: _BILLS,
-    Event.CREDIT_NOTE_ISSUED: _BILLS,
+    Event.INVOICE_FINALIZED: _INVOICE,
+    Event.INVOICE_VOIDED: (NoticeRule(Topic.BILLS, Audience.COSTS, "invoice", advice=_VOID_ADVICE),),
+    Event.ADJUSTMENT_MADE: _INVOICE,
+    Event.CREDIT_NOTE_ISSUED: _INVOICE,
     Event.CREDIT_GRANTED: _BILLS,
     Event.CREDIT_EXPIRED: _BILLS,
     Event.USAGE_VOIDED: _BILLS,

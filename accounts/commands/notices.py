@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.actor import TOLLGATE, Actor
@@ -53,15 +54,28 @@ PAGE_LABELS: Final = {
     "account_change_password": "Your password",
     "admin:enablement_productrequest_changelist": "Requests of the account",
     "admin:metering_edge_changelist": "The edge",
+    "domain": "The domain",
     "domains": "Domains",
     "home": "Home",
+    "invoice": "The invoice",
     "members": "Members",
     "mfa_index": "Security",
+    "product_request": "The request",
     "products": "Products",
+    "service": "The service",
     "services": "Services",
     "tokens": "API tokens",
     "usersessions_list": "Your sessions",
+    "webhook": "The webhook",
     "webhooks": "Webhooks",
+}
+# The page with all things of a kind, for several, and for an entry of an older version that names none.
+LISTS: Final = {
+    "domain": "domains",
+    "invoice": "billing",
+    "product_request": "products",
+    "service": "services",
+    "webhook": "webhooks",
 }
 
 
@@ -73,12 +87,9 @@ def make_notices(*, now: datetime) -> int:
     return made + _make_for(None, PLATFORM, now)
 
 
-def mark_read(user: User, *, notice_ids: Collection[str] | None, now: datetime) -> None:
-    """Mark a person's own notices as read: some, or all with None."""
-    unread = Notice.objects.filter(user=user, read_at=None)
-    if notice_ids is not None:
-        unread = unread.filter(pk__in=notice_ids)
-    unread.update(read_at=now)
+def mark_read(user: User, *, notices: "QuerySet[Notice]", now: datetime) -> int:
+    """Mark those notices as read that are a person's own and unread; return how many."""
+    return notices.filter(user=user, read_at=None).update(read_at=now)
 
 
 def choose_topics(
@@ -167,7 +178,7 @@ class _Email:
     def group(self) -> tuple[object, ...]:
         """Return what notices have in common that are sent as one email: parts of one change."""
         notice = self.notice
-        return notice.user_id, notice.at, notice.topic, notice.page
+        return notice.user_id, notice.at, notice.topic, self.rule.page
 
 
 def _make_for(account: Account | None, chain: str, now: datetime) -> int:
@@ -275,13 +286,35 @@ def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]
 
 
 def _page_of(entry: AuditEvent, rule: NoticeRule) -> str:
-    if rule.page == "services" and entry.service_id:
-        return reverse("service", args=[entry.service_id])
-    if rule.page.startswith("admin:"):  # a list, searched for what the entry is about
-        is_of_edge = entry.target_type == "edge"
-        sought = entry.target_label if is_of_edge else entry.account_id
-        return f"{reverse(rule.page)}?{urlencode({'q': sought})}"
-    return reverse(rule.page)
+    """Return the path of the page that an entry is about."""
+    if rule.page in LISTS:
+        key = _key_of(entry, rule.page)
+        return reverse(rule.page, args=[key]) if key else reverse(LISTS[rule.page])
+    page = reverse(rule.page)
+    if rule.page == "products" and entry.product:
+        return f"{page}#{entry.product}"
+    if rule.page == "members" or rule.page.startswith("admin:"):
+        # A list, searched for what the entry is about.
+        is_named = entry.target_type in {"edge", "user"}
+        sought = entry.target_label if is_named else entry.account_id
+        return f"{page}?{urlencode({'q': sought})}"
+    return page
+
+
+def _key_of(entry: AuditEvent, page: str) -> str:
+    """Return what names the one thing that an entry is about in the path of its page; "" if unknown."""
+    after = entry.body.get("after") or {}
+    match page:
+        case "service":
+            return entry.service_id
+        case "product_request":
+            return str(after.get("request") or "")
+        case "invoice" if entry.target_type == "invoice":
+            return entry.target_label
+        case "invoice":
+            return str(after.get("invoice") or "")
+    is_same = entry.target_type in {page, f"{page}_claim"}
+    return entry.target_id if is_same else ""
 
 
 def _subject(account: Account | str, sentence: str) -> str:
@@ -313,7 +346,7 @@ def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
     else:
         subject = shorten(subject, MAX_SHARED_SUBJECT, placeholder="…")
         subject += f", and {len(emails) - 1} more"
-    lines += ["", f"{PAGE_LABELS[rule.page]}: {portal}{notice.page}"]
+    lines += ["", _page_line(emails)]
     if first.may_read:
         lines.append(_activity_line([each.notice for each in emails]))
     if rule.topic is Topic.LOGIN:
@@ -328,6 +361,15 @@ def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
         body="\n".join(lines) + "\n",
         now=now,
     )
+
+
+def _page_line(emails: Sequence[_Email]) -> str:
+    """Return the link to what an email is about; to the page with all of them if they are several."""
+    name, page = emails[0].rule.page, emails[0].notice.page
+    if any(each.notice.page != page for each in emails):
+        name = LISTS.get(name, name)
+        page = reverse(name)
+    return f"{PAGE_LABELS[name]}: {settings.PORTAL_URL}{page}"
 
 
 def _activity_line(notices: Sequence[Notice]) -> str:

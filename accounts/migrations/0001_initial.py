@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'indexes': [models.Index(fields=['user', 'at', 'id'], name='notice_of_user'), models.Index(fields=['at'], name='notice_by_age'), models.Index(condition=models.Q(('read_at', None)), fields=['user'], name='unread_notice_of_user')],
+                'indexes': [models.Index(fields=['user', 'at', 'sequence', 'id'], name='notice_of_user'), models.Index(fields=['at'], name='notice_by_age'), models.Index(condition=models.Q(('read_at', None)), fields=['user'], name='unread_notice_of_user')],
                 'constraints': [models.UniqueConstraint(fields=('user', 'account', 'sequence'), name='one_notice_per_person_and_entry', violation_error_message='This person already has a notice about the entry.'), models.UniqueConstraint(condition=models.Q(('account', None)), fields=('user', 'sequence'), name='one_notice_per_person_and_platform_entry', violation_error_message='This person already has a notice about the entry.')],
             },
         ),

@@ -5,8 +5,10 @@ from typing import Final
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -21,6 +23,7 @@ from accounts.authentication import (
 from accounts.commands.notices import choose_topics, mark_read
 from accounts.errors import Invalid
 from accounts.lists import ListForm, page_of
+from accounts.models import Notice, User
 from accounts.notices import Topic, topics_of
 from accounts.queries import notices_of
 
@@ -36,6 +39,18 @@ class NoticeListForm(ListForm):
         required=False,
         choices=[("", "Any"), *((each.value, each.label) for each in Topic)],
     )
+    state = forms.ChoiceField(
+        label="State", required=False, choices=[("", "Any"), ("new", "New")]
+    )
+
+    def rows(self, user: User) -> "QuerySet[Notice]":
+        """Return the notices of a person that are searched for."""
+        rows = notices_of(user.pk)
+        if text := self.chosen("q"):
+            rows = rows.filter(sentence__icontains=text)
+        if topic := self.chosen("topic"):
+            rows = rows.filter(topic=topic)
+        return rows.filter(read_at=None) if self.chosen("state") else rows
 
 
 @require_GET
@@ -43,17 +58,13 @@ class NoticeListForm(ListForm):
 def notices(request: HttpRequest) -> HttpResponse:
     """List the person's notices, newest first."""
     form = NoticeListForm(request.GET)
-    rows = notices_of(signed_in_user(request).pk)
-    if text := form.chosen("q"):
-        rows = rows.filter(sentence__icontains=text)
-    if topic := form.chosen("topic"):
-        rows = rows.filter(topic=topic)
-    page = page_of(request, rows, order=("-at", "-pk"))
+    rows = form.rows(signed_in_user(request))
+    page = page_of(request, rows, order=("-at", "-sequence", "-pk"))
     accounts = {notice.account_id for notice in page.rows}
     context = {
         "form": form,
         "page": page,
-        "has_unread": any(notice.read_at is None for notice in page.rows),
+        "unread": rows.filter(read_at=None).count(),
         "several_accounts": len(accounts) > 1 or len(memberships_of(request)) > 1,
     }
     return render(request, "accounts/notices.html", context)
@@ -62,13 +73,22 @@ def notices(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def mark_notices_read(request: HttpRequest) -> HttpResponse:
-    """Mark one notice as read, or all. Raises Invalid if the form names neither."""
+    """Mark one notice as read, or all that the search and filter of the address find.
+
+    Raises Invalid if the form names neither.
+    """
     chosen = request.POST.get("notice", "")
     if not chosen:
         raise Invalid("Choose a notice.", field="notice")
-    ids = None if chosen == ALL else [chosen]
-    mark_read(signed_in_user(request), notice_ids=ids, now=timezone.now())
-    return redirect("notices")
+    user = signed_in_user(request)
+    rows = NoticeListForm(request.GET).rows(user)
+    if chosen != ALL:
+        rows = rows.filter(pk=chosen)
+    marked = mark_read(user, notices=rows, now=timezone.now())
+    if chosen == ALL:
+        plural = "" if marked == 1 else "s"
+        messages.success(request, f"Marked {marked:,} notice{plural} as read.")
+    return redirect(f"{reverse('notices')}?{request.GET.urlencode()}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,6 +15,7 @@ from accounts.commands import notices as commands
 from accounts.commands.mail import queue_mail, send_due_mail
 from accounts.commands.members import change_role, remove_member
 from accounts.commands.notices import (
+    LISTS,
     PAGE_LABELS,
     choose_topics,
     make_notices,
@@ -159,8 +160,47 @@ def test_every_event_is_notified_to_someone_or_listed_as_silent():
 def test_every_page_of_a_notice_exists_and_has_a_label():
     pages = {rule.page for rules in NOTICES.values() for rule in rules}
 
-    assert pages == set(PAGE_LABELS)
-    assert all(reverse(page) for page in pages)
+    assert pages | set(LISTS.values()) == set(PAGE_LABELS)
+    assert set(LISTS) <= pages
+    assert all(reverse(LISTS.get(page, page)) for page in pages)
+
+
+ID = "a" * 22
+PAGES = [
+    (Event.INVOICE_FINALIZED, {"target": ("invoice", "1", "INV-1")}, "/billing/invoices/INV-1/"),
+    (Event.INVOICE_VOIDED, {"target": ("invoice", "1", "INV-1")}, "/billing/invoices/INV-1/"),
+    (Event.ADJUSTMENT_MADE, {"target": ("invoice", "1", "INV-1")}, "/billing/invoices/INV-1/"),
+    (Event.CREDIT_NOTE_ISSUED, {"target": ("credit_note", "1", "CN-1"), "after": {"invoice": "INV-1"}}, "/billing/invoices/INV-1/"),
+    (Event.CREDIT_NOTE_ISSUED, {"target": ("credit_note", "1", "CN-1")}, "/billing/"),
+    (Event.PRODUCT_ENABLED, {}, "/products/#websockets"),
+    (Event.PRODUCT_REQUESTED, {"after": {"request": 7}}, "/requests/7/"),
+    (Event.PRODUCT_REQUESTED, {}, "/products/"),
+    (Event.WEBHOOK_PAUSED, {"target": ("webhook", ID, "https://x.test/")}, f"/webhooks/{ID}/"),
+    (Event.DOMAIN_CLAIM_LOST, {"target": ("domain_claim", ID, "x.test")}, f"/domains/{ID}/"),
+    (Event.MEMBER_JOINED, {"target": ("user", ID, "Una Castro")}, "/members/?q=Una+Castro"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "fields", "page"), PAGES)
+def test_a_notice_links_to_the_one_thing_that_it_is_about(
+    people, write, event, fields, page
+):
+    write(event, **fields)
+
+    make_notices(now=NOW)
+
+    assert set(Notice.objects.values_list("page", flat=True)) == {page}
+
+
+def test_access_that_was_removed_links_to_no_service_that_is_hidden_now(
+    people, eve, write
+):
+    target = ("user", eve.user_id, "Eve")
+    write(Event.SERVICE_ACCESS_REVOKED, target=target, service_id=ID)
+
+    make_notices(now=NOW)
+
+    assert Notice.objects.get().page == "/services/"
 
 
 def test_no_event_is_notified_and_listed_as_silent():
@@ -323,7 +363,9 @@ def test_notices_of_one_change_are_one_email(people, write, settings):
     mail = OutgoingMail.objects.get(to="bo@example.com")
     assert mail.subject == "Acme: Sam enabled websockets, and 1 more"
     assert "Sam enabled websockets.\nSam enabled ngwaf.\n" in mail.body
-    assert f"Activity: {settings.PORTAL_URL}/activity/" not in mail.body  # Bo can't
+    portal = settings.PORTAL_URL
+    assert f"Products: {portal}/products/\n" in mail.body
+    assert f"Activity: {portal}/activity/" not in mail.body  # Bo can't
 
 
 def test_a_removed_member_is_notified(acme, people, sam, eve, membership):
@@ -469,12 +511,13 @@ def test_what_the_sign_in_library_has_sent_is_not_sent_again(people, eve, write)
 def test_only_own_notices_are_marked_as_read(people, grace, bo, write):
     write(Event.PRODUCT_ENABLED)
     make_notices(now=NOW)
-    of_bo = Notice.objects.get(user__name="Bo")
 
-    mark_read(User.objects.get(pk=grace.user_id), notice_ids=[of_bo.pk], now=NOW)
+    user = User.objects.get(pk=grace.user_id)
+    assert mark_read(user, notices=Notice.objects.all(), now=NOW) == 1
+    assert mark_read(user, notices=Notice.objects.all(), now=NOW) == 0
 
-    of_bo.refresh_from_db()
-    assert of_bo.read_at is None
+    unread = Notice.objects.filter(read_at=None)
+    assert list(unread.values_list("user__name", flat=True)) == ["Bo"]
 
 
 def test_times_of_a_notice_are_as_its_reader_reads_times(people, grace, acme, write):

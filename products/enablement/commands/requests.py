@@ -80,7 +80,7 @@ def request_product(
             Event.PRODUCT_REQUESTED,
             target=("product", product.pk, product.name),
             product=product.pk,
-            after={"asked": str(asked), "note": note},
+            after={"asked": str(asked), "note": note, "request": request.pk},
         )
     return request
 
@@ -184,6 +184,7 @@ def _note(trail: Trail, event: Event, row: ProductRequest, reason: str = "") -> 
             "state": str(row.state),
             "requester": row.user_id,
             "requested_by": row.requested_by,
+            "request": row.pk,
         },
         reason=reason,
     )

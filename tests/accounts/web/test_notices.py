@@ -53,6 +53,40 @@ def test_the_navigation_counts_unread_notices_until_they_are_read(eve, browser, 
     assert "Sam did thing 1" in text(answer)
 
 
+def test_all_that_a_filter_shows_are_marked_as_read_and_no_others(eve, browser, tell):
+    tell(120)
+    budget = Notice.objects.filter(sentence__contains="1").update(topic="budget")
+    query = "?topic=budget&q=thing"
+    client = browser(eve)
+    assert f"Mark {budget} found notices as read" in text(client.get(PAGE + query))
+
+    answer = client.post(f"/notices/read/{query}", {"notice": "all"}, follow=True)
+
+    assert answer.redirect_chain == [(f"{PAGE}{query}", 303)]
+    assert f"Marked {budget} notices as read." in text(answer)
+    assert "found notice" not in text(answer)
+    assert unread(answer) == 120 - budget
+    only_new = client.get(PAGE, {"state": "new"})
+    assert only_new.context["page"].total == 120 - budget
+
+
+def test_a_notice_that_is_read_leaves_the_reader_where_they_were(eve, browser, tell):
+    [first, *_] = tell(60)
+    where = f"?topic=access&after={first.pk}"
+
+    answer = browser(eve).post(f"/notices/read/{where}", {"notice": first.pk})
+
+    assert answer.url == PAGE + where
+
+
+def test_new_notices_of_older_pages_can_be_marked_as_read(eve, browser, tell):
+    tell(60)
+    newest = Notice.objects.order_by("-sequence")[:50]
+    Notice.objects.filter(pk__in=[each.pk for each in newest]).update(read_at=NOW)
+
+    assert "Mark all as read" in text(browser(eve).get(PAGE))
+
+
 def test_a_form_that_names_no_notice_marks_none_as_read(eve, browser, tell):
     tell(1)
     client = browser(eve)
@@ -84,6 +118,14 @@ def test_a_page_has_fifty_notices_and_links_to_older_ones(eve, browser, tell):
     assert b'rel="next"' not in older.content
 
 
+def test_notices_of_one_change_are_in_the_order_of_their_entries(eve, browser, tell):
+    tell(5)
+
+    rows = browser(eve).get(PAGE).context["page"].rows
+
+    assert [each.sequence for each in rows] == [4, 3, 2, 1, 0]
+
+
 def test_notices_are_searched_and_filtered_by_topic(eve, browser, tell):
     tell(3)
     Notice.objects.filter(sentence="Sam did thing 2").update(topic="budget")
@@ -105,10 +147,10 @@ def test_the_page_takes_the_same_queries_for_any_number(
     client = browser(eve)
     tell(1)
     client.get(PAGE)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(PAGE)
     tell(40)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(PAGE)
 
 
