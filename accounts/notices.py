@@ -167,9 +167,18 @@ def _is_highest(entry: AuditEvent) -> bool:
     return not later.exists()
 
 
-def _is_no_trial(entry: AuditEvent) -> bool:
-    """Return whether something else than the end of a trial blocks a product: that has its own notice."""
-    return (entry.body.get("after") or {}).get("blocked_by") != "trial"
+def _is_enabled(entry: AuditEvent) -> bool:
+    """Return whether a product was enabled when its block began or ended; else it changed nothing."""
+    return (entry.body.get("after") or {}).get("state") != "disabled"
+
+
+def _refuses_connections(entry: AuditEvent) -> bool:
+    """Return whether a block refuses connections that were accepted.
+
+    The end of a trial does, but it has its own notice.
+    """
+    is_trial = (entry.body.get("after") or {}).get("blocked_by") == "trial"
+    return _is_enabled(entry) and not is_trial
 
 
 def _is_given_by_another(entry: AuditEvent) -> bool:
@@ -259,8 +268,8 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.PRODUCT_REQUEST_GRANTED: _REQUEST_ANSWERED,
     Event.PRODUCT_REQUEST_ANSWERED: _REQUEST_ANSWERED,
     Event.PRODUCT_REQUEST_DECLINED: _REQUEST_ANSWERED,
-    Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_no_trial),),
-    Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_refuses_connections),),
+    Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_enabled),),
     Event.TRIAL_ENDING: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
     Event.TRIAL_ENDED: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
     Event.PRICE_PUBLISHED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),

@@ -96,7 +96,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     # Products of an account, and the bill
     Event.PRODUCT_ENABLED: ("{actor} enabled {product} as part of the package {package}", "{actor} enabled {product}"),
     Event.PRODUCT_DISABLED: ("{actor} disabled {product}",),
-    Event.PRODUCT_BLOCKED: ("{product} was blocked, so new connections are refused: {after.reason}", "{product} was blocked, so new connections are refused"),
+    Event.PRODUCT_BLOCKED: ("{product} was blocked while it is {disabled}, so new connections are refused if it is enabled: {after.reason}", "{product} was blocked, so new connections are refused: {after.reason}", "{product} was blocked, so new connections are refused"),
     Event.PRODUCT_UNBLOCKED: ("{actor} ended the block of {product}",),
     Event.PRODUCT_REQUESTED: ("{actor} requested {product}: “{after.note}”", "{actor} requested {product}"),
     Event.PRODUCT_REQUEST_GRANTED: ("{actor} granted {after.requested_by}'s request for {product}", "{actor} granted a request for {product}"),
@@ -175,7 +175,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     Event.INVOICE_VOIDED: ("{actor} voided the invoice {target}: {reason}", "{actor} voided the invoice {target}"),
     Event.USAGE_RECEIVED_LATE: ("Usage arrived after the month was closed: {target}",),
-    Event.ADJUSTMENT_MADE: ("{actor} adjusted the bill by {after.amount}: {reason}", "{actor} adjusted the bill: {reason}", "{actor} adjusted the bill"),
+    Event.ADJUSTMENT_MADE: ("{actor} adjusted the bill for {after.month} by {after.amount}: {reason}", "{actor} adjusted the bill by {after.amount}: {reason}", "{actor} adjusted the bill: {reason}", "{actor} adjusted the bill"),
     Event.CREDIT_NOTE_ISSUED: ("{actor} issued the credit note {target} of {after.amount}", "{actor} issued the credit note {target}"),
     Event.CREDIT_GRANTED: ("{actor} granted a credit of {after.amount}: {reason}", "{actor} granted a credit of {after.amount}"),
     Event.CREDIT_USED: ("A credit of {after.amount} was used for the invoice {target}",),
@@ -397,6 +397,7 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         if after.get("billed") is True and after.get("price_number")
         else "",
         # The mode in which a product is disabled, see Enablement.DrainMode.
+        "disabled": "disabled" if after.get("state") == "disabled" else "",
         "kept_connections": "open connections are billed until they close"
         if after.get("open_connections") == "keep"
         else "",

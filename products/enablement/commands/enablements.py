@@ -13,7 +13,10 @@ from products.enablement.commands.requests import grant_requests
 from products.enablement.models import DRAIN_TIME, BudgetBlock, Enablement
 from products.enablement.queries import (
     BUDGET_USED_UP,
+    Block,
     BlockedBy,
+    block_of,
+    budget_blocks,
     current,
     last_closed,
     price_of,
@@ -43,10 +46,13 @@ def open_enablement(
 ) -> None:
     """Save a new enablement, which replaces a `trial` if there is one, and grant the requests for it.
 
-    Notes trial.converted for the trial, product.enabled, bill.changed except for a trial, and
-    product_request.granted for each open request.
+    Notes trial.converted for the trial, product.enabled, bill.changed except for a trial,
+    product.blocked if the budget refuses its connections, and product_request.granted for each open
+    request.
     """
     product = enablement.product
+    budget_block = budget_blocks(enablement.account_id).get(product.pk)
+    before = block_of(trial, budget_block)
     if trial is not None:
         _convert_trial(trail, trial, enablement)
     enablement.save(force_insert=True)
@@ -77,6 +83,9 @@ def open_enablement(
             after=bill_facts(enablement, enablement.starts_at),
             agreed_text_hash=enablement.agreed_text_hash,
         )
+    block = block_of(enablement, budget_block)
+    if block is not None and block != before:
+        _note_block(trail, enablement.account_id, product, block)
     grant_requests(
         trail,
         account_id=enablement.account_id,
@@ -163,7 +172,8 @@ def block_ended_trial(
     """Refuse new connections of a trial that ended; open ones drain. Notes product.blocked."""
     trial.blocked_at, trial.blocked_reason = now, reason
     trial.save(update_fields=["blocked_at", "blocked_reason"])
-    _note_block(trail, trial.product, BlockedBy.TRIAL, reason)
+    block = Block(BlockedBy.TRIAL, reason)
+    _note_block(trail, trial.account_id, trial.product, block)
 
 
 def block_for_budget(
@@ -171,13 +181,15 @@ def block_for_budget(
 ) -> bool:
     """Refuse new connections of a product, also if it is enabled only later.
 
-    Open connections continue. Tells whether it is new. Notes product.blocked.
+    Open connections continue. Tells whether it is new. Notes product.blocked; of a product that is
+    disabled it says so, and no one gets a notice until it is enabled.
     """
     _, is_new = BudgetBlock.objects.get_or_create(
         account=account, product=product, defaults={"blocked_at": now}
     )
     if is_new:
-        _note_block(trail, product, BlockedBy.BUDGET, BUDGET_USED_UP)
+        block = Block(BlockedBy.BUDGET, BUDGET_USED_UP)
+        _note_block(trail, account.pk, product, block)
     return is_new
 
 
@@ -194,19 +206,29 @@ def unblock_for_budget(trail: Trail, account: Account, product: Product) -> bool
         target=("product", product.pk, product.name),
         product=product.pk,
         before={"blocked_by": BlockedBy.BUDGET},
-        after={"blocked_by": ""},
+        after={"blocked_by": "", "state": _state_of(account.pk, product)},
     )
     return True
 
 
-def _note_block(trail: Trail, product: Product, by: str, reason: str) -> None:
+def _note_block(
+    trail: Trail, account_id: str, product: Product, block: Block
+) -> None:
     trail.note(
         Event.PRODUCT_BLOCKED,
         target=("product", product.pk, product.name),
         product=product.pk,
         before={"blocked_by": ""},
-        after={"blocked_by": by, "reason": reason},
+        after={
+            "blocked_by": block.by,
+            "reason": block.reason,
+            "state": _state_of(account_id, product),
+        },
     )
+
+
+def _state_of(account_id: str, product: Product) -> str:
+    return "disabled" if current(account_id, product.pk) is None else "enabled"
 
 
 def _no_longer_billed(enablement: Enablement, now: datetime) -> dict[str, object]:

@@ -224,20 +224,25 @@ def test_a_product_that_is_enabled_again_is_still_blocked_by_the_budget(
     entitle(sam, acme, websockets, now=MID_OCTOBER)
 
     assert blocks(acme)[0] == "budget"
-    assert noted(acme.pk)[-2:] == ["product.enabled", "bill.changed"]
+    enabling = ["product.enabled", "bill.changed", "product.blocked"]
+    assert noted(acme.pk)[-3:] == enabling
 
 
 def test_a_budget_that_is_used_up_while_the_product_is_disabled_blocks_it_from_the_start(
-    sam, acme, enabled, websockets
+    sam, bo, acme, enabled, websockets
 ):
     budget(sam, acme, action="block_new")
     end_connections(sam, acme, websockets)
     spent(acme, "50")
     assert blocks(acme)[0] == ""
+    refused = OutgoingMail.objects.filter(body__contains="connections are refused")
+    assert not refused.exists()
 
     entitle(sam, acme, websockets, now=MID_OCTOBER)
+    make_notices(now=MID_OCTOBER)
 
     assert blocks(acme)[0] == "budget"
+    assert refused.get().to == bo.email
 
 
 @pytest.mark.parametrize(
