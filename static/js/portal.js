@@ -220,7 +220,8 @@
   const endAllWork = () => Array.from(busy.keys()).forEach(endWork);
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (!event.defaultPrevented) startWork(event.detail.target);
+    // Numbers that refresh by themselves would fade every few seconds if the server is slow.
+    if (!event.defaultPrevented && !event.target.matches("[data-live]")) startWork(event.detail.target);
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const { elt, target, successful } = event.detail;

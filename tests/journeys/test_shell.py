@@ -6,11 +6,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
 from tests.browser import violations
 from tests.factories.accounts import PASSWORD
+from tests.factories.usage import connection_usage, reporting_edge
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -208,6 +210,38 @@ def refresh(page, live):
     numbers.evaluate("element => element.firstElementChild.dataset.old = ''")
     page.clock.fast_forward(5_000)
     expect(numbers.locator("[data-old]")).to_have_count(0)
+
+
+def test_numbers_do_not_fade_while_a_slow_server_is_asked_for_them(
+    wide, sam, switched_on
+):
+    sign_in(wide, sam)
+    wide.clock.install()
+    wide.goto("/products/")
+    numbers = wide.locator("[data-live]")
+    address = numbers.get_attribute("hx-get")
+    wide.route(f"**{address}", lambda route: None)
+
+    with wide.expect_request(f"**{address}"):
+        wide.clock.fast_forward(5_000)
+    wide.clock.fast_forward(1_000)
+
+    assert numbers.get_attribute("aria-busy") is None
+
+
+def test_the_chart_of_seven_days_opens_as_a_table(browse, sam, switched_on):
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    reporting_edge(timezone.now())
+    connection_usage(switched_on, today, 3, month=f"{today:%Y-%m}")
+    for path in ("/products/", f"/services/{switched_on.pk}/"):
+        page = browse(sam)
+        page.open(path)
+        page.reads("Connection minutes per day, the last seven days.")
+        expect(page.page.locator("svg.chart")).to_be_visible()
+        page.unfold("The seven days as a table")
+        days = page.page.get_by_role("row").filter(has_text="(today)")
+        expect(days.get_by_role("cell")).to_have_text("3")
+        assert page.faults() == []
 
 
 def test_numbers_stay_as_they_are_while_updates_are_paused(wide, sam, switched_on):

@@ -211,9 +211,7 @@ def unblock_for_budget(trail: Trail, account: Account, product: Product) -> bool
     return True
 
 
-def _note_block(
-    trail: Trail, account_id: str, product: Product, block: Block
-) -> None:
+def _note_block(trail: Trail, account_id: str, product: Product, block: Block) -> None:
     trail.note(
         Event.PRODUCT_BLOCKED,
         target=("product", product.pk, product.name),

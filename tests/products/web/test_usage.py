@@ -211,7 +211,9 @@ def test_a_month_that_was_corrected_after_its_invoice_says_so(
         of_invoice = text_of(browser(bo).get(reverse("invoice", args=[final.number])))
 
     note = "Credit note CN-000001 WebSockets, connection time: The usage of November 2026 was corrected. 7 Dec 2026 −0.02 USD"
-    late = "The next invoice WebSockets, connection time: late usage 7 Dec 2026 0.06 USD"
+    late = (
+        "The next invoice WebSockets, connection time: late usage 7 Dec 2026 0.06 USD"
+    )
     in_all = "Billed for November 2026 in all, before credits and tax 0.34 USD"
     assert "before credits and tax; corrected to 0.34 USD" in of_month
     assert [each in of_month for each in (note, late, in_all)] == [True] * 3
