@@ -1,6 +1,7 @@
 """Products on sale, and prices at an instant."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Case, Q, QuerySet, Value, When
@@ -45,38 +46,49 @@ def direct_prices(
     everyone, and prices start and end with its months. If a plan has prices for several meters,
     this is the first of METERS. Every page and command reads the same price here.
     """
-    rows = PriceVersion.objects.filter(
-        in_force(when, account),
-        plan__kind=Plan.Kind.DIRECT,
-        plan__retired_at=None,
-    ).filter(Q(plan__account=None) | Q(plan__account=account))
-    if slug:
-        rows = rows.filter(plan__product_id=slug)
-    found = _of_account(rows, account)
-    return {row.plan.product_id: row for row in sorted(found, key=_precedence)}
+    rows = _direct(account, slug).filter(in_force(when, account))
+    return _by_product(_of_account(rows, account))
 
 
-def next_direct_prices(when: datetime, *, account: Account) -> dict[str, PriceVersion]:
-    """Return the next direct price of each product after an instant, with plan and tiers, by slug.
+@dataclass(frozen=True, slots=True)
+class DirectPrices:
+    """The direct price of each product for an account at an instant, and the next one, by slug."""
+
+    current: Mapping[str, PriceVersion]
+    next: Mapping[str, PriceVersion]
+
+
+def direct_prices_from(
+    when: datetime, *, account: Account, slug: str = ""
+) -> DirectPrices:
+    """Return the prices of `direct_prices` and those that follow them, with plan and tiers.
 
     An account with a price of its own is not concerned by that of everyone.
     """
+    rows = _of_account(_direct(account, slug).filter(_lasts(when, account)), account)
+    current = _by_product(row for row in rows if row.effective_from <= when)
+    following: dict[str, PriceVersion] = {}
+    for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
+        price = current.get(row.plan.product_id)
+        if row.effective_from > when and (
+            price is None or price.plan.account_id in {None, row.plan.account_id}
+        ):
+            following.setdefault(row.plan.product_id, row)
+    return DirectPrices(current, following)
+
+
+def _direct(account: Account | None, slug: str = "") -> "QuerySet[PriceVersion]":
     rows = PriceVersion.objects.filter(
+        Q(plan__account=None) | Q(plan__account=account),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
         withdrawn_at=None,
-    ).exclude(_has_started(when, account))
-    rows = rows.filter(Q(plan__account=None) | Q(plan__account=account))
-    prices = direct_prices(when, account=account)
-    found: dict[str, PriceVersion] = {}
-    for row in sorted(
-        _of_account(rows, account),
-        key=lambda row: (row.effective_from, *_precedence(row)),
-    ):
-        price = prices.get(row.plan.product_id)
-        if price is None or price.plan.account_id in {None, row.plan.account_id}:
-            found.setdefault(row.plan.product_id, row)
-    return found
+    )
+    return rows.filter(plan__product_id=slug) if slug else rows
+
+
+def _by_product(prices: Iterable[PriceVersion]) -> dict[str, PriceVersion]:
+    return {row.plan.product_id: row for row in sorted(prices, key=_precedence)}
 
 
 def _precedence(price: PriceVersion) -> tuple[bool, int, int]:
@@ -120,22 +132,46 @@ def prices_beside(
     return sorted([price, *others], key=_precedence, reverse=True)
 
 
-def prices_between(
+def billable_prices(
     plans: Collection[str], starts_at: datetime, ends_at: datetime, account: Account
 ) -> list[PriceVersion]:
-    """Return the price versions of plans in force for an account in a period, in order, with tiers."""
+    """Return the price versions that an account can be billed in a period, in order, with tiers.
+
+    Those of some plans and of the products that every account has, if they are in force in the
+    period, and all of the account's own direct plans.
+    """
+    held = Plan.objects.filter(
+        Q(pk__in=plans)
+        | Q(kind=Plan.Kind.DIRECT, retired_at=None)
+        & (
+            Q(account=account)
+            | Q(account=None, product__purchase_mode=Product.PurchaseMode.ALWAYS)
+        )
+    )
+    is_in_period = Q(effective_from__lt=ends_at + _MAX_MOVE) & (
+        Q(effective_to=None) | Q(effective_to__gt=starts_at - _MAX_MOVE)
+    )
     rows = PriceVersion.objects.filter(
-        Q(effective_to=None) | Q(effective_to__gt=starts_at - _MAX_MOVE),
-        plan_id__in=plans,
-        effective_from__lt=ends_at + _MAX_MOVE,
-        withdrawn_at=None,
+        is_in_period | Q(plan__account=account), plan__in=held, withdrawn_at=None
     ).order_by("effective_from", "plan_id", "meter")
-    return [
+    return _of_account(rows.select_related("plan__product"), account)
+
+
+def direct_at(
+    prices: Iterable[PriceVersion], when: datetime
+) -> dict[str, PriceVersion]:
+    """Return the direct price of each product at an instant, as `direct_prices` does.
+
+    `prices` were read for an account.
+    """
+    return _by_product(
         row
-        for row in _of_account(rows, account)
-        if row.effective_from < ends_at
-        and (row.effective_to is None or row.effective_to > starts_at)
-    ]
+        for row in prices
+        if row.plan.kind == Plan.Kind.DIRECT
+        and row.plan.retired_at is None
+        and row.effective_from <= when
+        and (row.effective_to is None or when < row.effective_to)
+    )
 
 
 def tiered_price(version: PriceVersion) -> TieredPrice:
@@ -154,18 +190,18 @@ def tiered_price(version: PriceVersion) -> TieredPrice:
 def in_force(when: datetime, account: Account | None = None) -> Q:
     """Return the condition of a price version that is in force for an account at an instant."""
     month = str(_calendar(account).month_at(when))
-    lasts = (
+    has_started = Q(from_month="", effective_from__lte=when) | Q(
+        from_month__gt="", from_month__lte=month
+    )
+    return Q(withdrawn_at=None) & has_started & _lasts(when, account)
+
+
+def _lasts(when: datetime, account: Account | None) -> Q:
+    month = str(_calendar(account).month_at(when))
+    return (
         Q(effective_to=None)
         | Q(to_month="", effective_to__gt=when)
         | Q(to_month__gt=month)
-    )
-    return Q(withdrawn_at=None) & _has_started(when, account) & lasts
-
-
-def _has_started(when: datetime, account: Account | None) -> Q:
-    month = str(_calendar(account).month_at(when))
-    return Q(from_month="", effective_from__lte=when) | Q(
-        from_month__gt="", from_month__lte=month
     )
 
 

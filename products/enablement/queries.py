@@ -16,7 +16,7 @@ from products.calendars import Calendar
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
     direct_price,
-    direct_prices,
+    direct_prices_from,
     on_sale,
     prices_on,
     trial_plans,
@@ -70,6 +70,7 @@ class ProductState:
     enablement: Enablement | None  # the open one
     last: Enablement | None  # the newest closed one
     price: PriceVersion | None  # what it costs, or would
+    next_price: PriceVersion | None  # that was announced
     services: tuple[Service, ...]  # those that have it switched on
     trial: Enablement | None = None  # running or ended (R18)
     trial_plan: Plan | None = None  # of the trial that the product has
@@ -329,7 +330,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
         .order_by("service__name")
     ):
         using.setdefault(switch.product_id, []).append(switch.service)
-    prices = direct_prices(now, account=account)
+    prices = direct_prices_from(now, account=account)
     plans = trial_plans()
     blocks = budget_blocks(account.pk)
     return [
@@ -337,7 +338,8 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
             product=product,
             enablement=opened.get(product.pk),
             last=closed.get(product.pk),
-            price=prices.get(product.pk),
+            price=prices.current.get(product.pk),
+            next_price=prices.next.get(product.pk),
             services=tuple(using.get(product.pk, ())),
             trial=trials.get(product.pk),
             trial_plan=plans.get(product.pk),
@@ -349,11 +351,13 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
 
 def state_of(account: Account, product: Product, now: datetime) -> ProductState:
     """Return one product as the account has it."""
+    prices = direct_prices_from(now, account=account, slug=product.pk)
     return ProductState(
         product=product,
         enablement=current(account.pk, product.pk),
         last=last_closed(account.pk, product.pk),
-        price=direct_price(product.pk, now, account=account),
+        price=prices.current.get(product.pk),
+        next_price=prices.next.get(product.pk),
         services=tuple(services_with(account.pk, product.pk)),
         trial=trial_of(account.pk, product.pk),
         trial_plan=trial_plans(product.pk).get(product.pk),

@@ -1,5 +1,6 @@
 """The part of pages that shows open connections and usage of today; its numbers refresh themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -47,15 +48,17 @@ class CurrentUsagePanel:
 
 
 def account_usage(
-    access: AccountAccess, account: Account, now: datetime
+    access: AccountAccess,
+    account: Account,
+    services: Mapping[str, Service],
+    now: datetime,
 ) -> CurrentUsagePanel:
-    """Return the current usage of all services that the actor may see. Raises Forbidden.
+    """Return the current usage of all services that the actor may see, by id. Raises Forbidden.
 
     The sums include services that are deleted now, as the bill does. Of the existing services that
     have WebSockets on, or were used today, the most used are listed.
     """
     access.require(Permission.STATS_READ)
-    services = {each.pk: each for each in Service.objects.visible_in(access)}
     usage = current_usage(list(services), calendar=calendar_of(account), now=now)
     totals = usage.by_service
     on = set(services_with(account.pk, WEBSOCKETS).values_list("pk", flat=True))
@@ -90,7 +93,8 @@ def live_account(request: HttpRequest) -> HttpResponse:
     """Render the numbers of the account."""
     actor = actor_of(request)
     access = load_access(actor, actor.account_id)
-    panel = account_usage(access, account_in(access), timezone.now())
+    services = {each.pk: each for each in Service.objects.visible_in(access)}
+    panel = account_usage(access, account_in(access), services, timezone.now())
     return render(request, "products/_usage_numbers.html", {"panel": panel})
 
 

@@ -20,6 +20,7 @@ from products.enablement.commands import disable
 from products.enablement.models import Enablement
 from products.enablement.queries import current, state_of
 from products.enablement.refusals import disable_refusal
+from products.services.models import Service
 from products.services.queries import active_versions
 from products.web.current_usage import account_usage
 from products.web.forms import DRAIN_SECONDS, DisableForm
@@ -44,7 +45,8 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     product = find_product(slug)
     access.require(Permission.PRODUCT_ENABLE)
     posted = request.method == "POST"
-    panel = account_usage(access, account, timezone.now())
+    services = {each.pk: each for each in Service.objects.visible_in(access)}
+    panel = account_usage(access, account, services, timezone.now())
     must_type = product.name if panel.usage.may_be_open else ""
     held = current(account.pk, product.pk)
     form = DisableForm(

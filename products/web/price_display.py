@@ -8,7 +8,7 @@ from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import amount_in_words, unit_price
 from products.catalogue.prices import fee_sentences
-from products.catalogue.queries import next_direct_prices, on_sale, tiered_price
+from products.catalogue.queries import direct_prices_from, on_sale, tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 from products.enablement.models import Enablement
 from products.enablement.queries import ProductState
@@ -50,26 +50,43 @@ class PriceChange:
     is_public: bool
 
 
+def price_change(state: ProductState) -> PriceChange | None:
+    """Return the next price of a product; None if none was announced, or if it is from a package."""
+    enablement = state.enablement
+    is_package = enablement and enablement.source == Enablement.Source.PACKAGE
+    if state.next_price is None or is_package:
+        return None
+    return _change(state.product, state.next_price)
+
+
 def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
     """Return the next price of each product that the account buys or could buy, by slug.
 
     None of a product from a package, which has a price of its own.
     """
+    prices = direct_prices_from(now, account=account).next
+    products = {each.pk: each for each in on_sale().filter(pk__in=prices)}
     held = Enablement.objects.filter(
-        account=account, ends_at=None, source=Enablement.Source.PACKAGE
+        account=account,
+        ends_at=None,
+        source=Enablement.Source.PACKAGE,
+        product__in=products,
     )
     packages = set(held.values_list("product_id", flat=True))
-    products = {product.pk: product for product in on_sale()}
     return {
-        slug: PriceChange(
-            products[slug],
-            price.effective_from,
-            f"{_price_line(price)} {fee_line(price)}".strip(),
-            is_public(price),
-        )
-        for slug, price in next_direct_prices(now, account=account).items()
+        slug: _change(products[slug], price)
+        for slug, price in prices.items()
         if slug in products and slug not in packages
     }
+
+
+def _change(product: Product, price: PriceVersion) -> PriceChange:
+    return PriceChange(
+        product,
+        price.effective_from,
+        f"{_price_line(price)} {fee_line(price)}".strip(),
+        is_public(price),
+    )
 
 
 def fee_line(price: PriceVersion) -> str:

@@ -44,7 +44,7 @@ from products.web.forms import RequestForm
 from products.web.price_display import (
     PriceChange,
     is_public,
-    price_changes,
+    price_change,
     product_price_line,
 )
 from products.web.recent_usage import recent_usage
@@ -119,11 +119,6 @@ def cards_of(
     requested = own_requests(account, access.actor.user_id, now)
     bill = running.bill if running is not None else None
     sees_costs = access.decide(Permission.BILLING_READ).allowed
-    changes = {
-        slug: change
-        for slug, change in price_changes(account, now).items()
-        if sees_costs or change.is_public
-    }
     costs = product_costs(bill) if bill else {}
     nothing = str(Money(0, bill.terms.currency)) if bill else ""
     return [
@@ -132,7 +127,9 @@ def cards_of(
             price_line=product_price_line(state)
             if sees_costs or state.price is None or is_public(state.price)
             else "",
-            price_change=changes.get(state.product.pk),
+            price_change=change
+            if (change := price_change(state)) and (sees_costs or change.is_public)
+            else None,
             can_enable=may_enable
             and (not state.is_on or state.on_trial)
             and state.product.is_sold_directly,
@@ -172,10 +169,10 @@ def products(request: HttpRequest) -> HttpResponse:
         "available": [card for card in cards if not card.state.is_on],
     }
     counts = {"all": len(cards)} | {key: len(value) for key, value in shown.items()}
+    services = {each.pk: each for each in Service.objects.visible_in(access)}
     recent = None
     if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
-        visible = [each.pk for each in Service.objects.visible_in(access)]
-        recent = recent_usage(visible, calendar_of(account), now, running)
+        recent = recent_usage(list(services), calendar_of(account), now, running)
     listed = shown.get(chosen, cards)
     context = {
         "cards": [card for card in listed if not card.is_folded],
@@ -191,7 +188,7 @@ def products(request: HttpRequest) -> HttpResponse:
         ],
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
-        "usage_panel": account_usage(access, account, now),
+        "usage_panel": account_usage(access, account, services, now),
         "recent": recent,
     }
     return render(request, "products/products.html", context)

@@ -18,7 +18,7 @@ from products.calendars import Calendar, calendar_of
 from products.catalogue.commands import describe_price
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import CURRENCY_NEEDED, is_currency
-from products.catalogue.queries import next_direct_prices, start_for
+from products.catalogue.queries import direct_prices_from, start_for
 from products.months import Month
 
 MAX_PAYMENT_TERMS_DAYS = 365
@@ -64,7 +64,7 @@ def assign_contract(
         calendar = calendar_of(account)
         _check_month(account, calendar, terms, from_month, trail.now)
         before = contract_of(account.pk, from_month)
-        announced = next_direct_prices(trail.now, account=account)
+        announced = direct_prices_from(trail.now, account=account).next
         contract = Contract.objects.create(
             account=account,
             from_month=str(from_month),

@@ -1,7 +1,7 @@
 """The terms of an account in a month: its period, currency, segments and fees."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -26,9 +26,8 @@ from products.billing.models import Contract
 from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
-    direct_prices,
-    prices_between,
-    start_for,
+    billable_prices,
+    direct_at,
     tiered_price,
 )
 from products.compatibility.version_config import WEBSOCKETS
@@ -83,11 +82,26 @@ def currency_of(account: Account, month: Month) -> str:
 def terms_of(account: Account, month: Month) -> Terms:
     """Return an account's terms in a month. Raises CurrencyConflict."""
     period = period_of(account, month)
-    holdings = _holdings(account, period)
+    enabled = list(
+        Enablement.objects.filter(
+            account=account, starts_at__lt=period.ends_at
+        ).order_by("product_id", "starts_at")
+    )
+    found = billable_prices(
+        {row.plan_id for row in enabled}, period.starts_at, period.ends_at, account
+    )
+    # What is part of every account comes first.
+    holdings = [
+        *_always_held(account, period, found),
+        *_enabled(period, enabled, _own_prices(account, found)),
+    ]
     plans = {each.plan_id for each in holdings}
     prices = [
         _plan_price(row)
-        for row in prices_between(plans, period.starts_at, period.ends_at, account)
+        for row in found
+        if row.plan_id in plans
+        and row.effective_from < period.ends_at
+        and (row.effective_to is None or row.effective_to > period.starts_at)
     ]
     contract = contract_of(account.pk, month)
     currency = _currency(contract, prices, account)
@@ -114,33 +128,32 @@ def is_metered(product: str, meter: str) -> bool:
     return (product == WEBSOCKETS) == (meter == CONNECTION_TIME)
 
 
-def _holdings(account: Account, period: Period) -> list[Holding]:
-    """Return what the account holds, by product and time; what is part of every account first."""
-    return [*_always_held(account, period), *_enabled(account, period)]
-
-
-def _always_held(account: Account, period: Period) -> Iterable[Holding]:
-    always = Product.objects.filter(purchase_mode=Product.PurchaseMode.ALWAYS)
-    slugs = set(always.values_list("pk", flat=True))
+def _always_held(
+    account: Account, period: Period, prices: Sequence[PriceVersion]
+) -> Iterable[Holding]:
+    held: set[str] = set()
     # At the start of the account, too, if that is within the period.
-    starts = {period.starts_at, max(period.starts_at, account.created_at)}
-    for when in sorted(starts):
-        for slug, price in direct_prices(when, account=account).items():
-            if slug in slugs:
-                slugs.remove(slug)
+    starts_at = max(period.starts_at, account.created_at)
+    for when in sorted({period.starts_at, starts_at}):
+        for slug, price in direct_at(prices, when).items():
+            product = price.plan.product
+            if product.purchase_mode == Product.PurchaseMode.ALWAYS and (
+                slug not in held
+            ):
+                held.add(slug)
                 yield Holding(
                     product=slug,
                     plan_id=price.plan_id,
                     is_trial=False,
-                    starts_at=max(period.starts_at, account.created_at),
+                    starts_at=starts_at,
                 )
 
 
-def _enabled(account: Account, period: Period) -> list[Holding]:
-    rows = Enablement.objects.filter(
-        account=account, starts_at__lt=period.ends_at
-    ).order_by("product_id", "starts_at")
-    own = _own_prices(account)
+def _enabled(
+    period: Period,
+    rows: Sequence[Enablement],
+    own: Mapping[str, tuple[str, datetime]],
+) -> list[Holding]:
     return [
         part
         for row in rows
@@ -163,18 +176,19 @@ def _holding(row: Enablement) -> Holding:
     )
 
 
-def _own_prices(account: Account) -> dict[str, tuple[str, datetime]]:
+def _own_prices(
+    account: Account, prices: Sequence[PriceVersion]
+) -> dict[str, tuple[str, datetime]]:
     """Return the account's own direct plan of each product, and when it has its first price."""
-    rows = PriceVersion.objects.filter(
-        withdrawn_at=None,
-        plan__account=account,
-        plan__kind=Plan.Kind.DIRECT,
-        plan__retired_at=None,
-    )
-    newest_first = rows.select_related("plan").order_by("-effective_from")
+    own = [
+        row
+        for row in prices
+        if row.plan.account_id == account.pk
+        and row.plan.kind == Plan.Kind.DIRECT
+        and row.plan.retired_at is None
+    ]
     return {
-        row.plan.product_id: (row.plan_id, start_for(row, account))
-        for row in newest_first
+        row.plan.product_id: (row.plan_id, row.effective_from) for row in reversed(own)
     }
 
 

@@ -140,6 +140,13 @@ def plans_of(terms):
     return [each.plan_id for each in terms.segments if each.meter == "connection_time"]
 
 
+def test_the_terms_of_a_month_take_a_constant_number_of_queries(
+    acme, enabled, own, django_assert_num_queries
+):
+    with django_assert_num_queries(4):
+        terms_of(acme, OCTOBER)
+
+
 def test_the_account_gets_a_notice_and_no_longer_one_of_the_price_of_everyone(
     ada, acme, bo, enabled, standard, own
 ):
