@@ -13,8 +13,8 @@ from django.db.models import Model, Q, QuerySet
 
 from accounts.actor import Actor, ActorType, TokenScope
 from accounts.errors import Forbidden, NotFound
-from accounts.models import ApiToken, Membership, User
-from accounts.prepared import PreparedQuery
+from accounts.models import Account, ApiToken, Membership, User
+from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.roles import (
     ABILITIES,
     LEVELS_FOR,
@@ -104,12 +104,19 @@ class Decision:
         return self.code is AnswerCode.NON_MEMBER
 
 
-def _answer(passed: bool, code: AnswerCode, reason: str, remedy: str = "") -> Decision:  # noqa: FBT001 - private
-    return (
-        Decision(allowed=True, code=code)
-        if passed
-        else Decision(allowed=False, code=code, reason=reason, remedy=remedy)
-    )
+# A token limited to services only reads the account itself, and creates or revokes its owner's
+# tokens.
+_ANYWHERE: Final = READ_PERMISSIONS | {
+    Permission.TOKEN_OWN,
+    Permission.TOKEN_SELF,
+    Permission.TOKEN_REVOKE,
+}
+# The answers that permit, one for each topic.
+PASSED: Final = {code: Decision(allowed=True, code=code) for code in AnswerCode}
+
+
+def _refused(code: AnswerCode, reason: str, remedy: str = "") -> Decision:
+    return Decision(allowed=False, code=code, reason=reason, remedy=remedy)
 
 
 SCOPE_PERMISSIONS: Final = {
@@ -120,12 +127,11 @@ SCOPE_PERMISSIONS: Final = {
     ),
     TokenScope.PURGE_ALL: frozenset({Permission.SERVICE_PURGE, Permission.TOKEN_SELF}),
 }
-ALLOWED: Final = Decision(allowed=True, code=AnswerCode.ALLOWED)
-NON_MEMBER: Final = Decision(
-    allowed=False,
-    code=AnswerCode.NON_MEMBER,
-    reason="Not found in this account.",
-    remedy="Ask a superuser of the account for an invitation.",
+ALLOWED: Final = PASSED[AnswerCode.ALLOWED]
+NON_MEMBER: Final = _refused(
+    AnswerCode.NON_MEMBER,
+    "Not found in this account.",
+    "Ask a superuser of the account for an invitation.",
 )
 
 
@@ -135,7 +141,7 @@ def _first_refusal(answers: Sequence[Decision]) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """An actor's role, access levels and suspension in one account, read once.
+    """An actor's role, access levels and account, read once.
 
     For a page that asks several questions. It must not outlive the request, and commands read
     their own.
@@ -146,8 +152,7 @@ class AccountAccess:
     listed: frozenset[Permission] | None = None  # of staff and system jobs
     limit_services: bool = False
     levels: Mapping[str, AccessLevel] = field(default_factory=dict)  # by service id
-    account_name: str = ""
-    suspension_reason: str | None = None  # None: not suspended
+    account: Account | None = None  # None for staff, system jobs and non-members
 
     @property
     def is_member(self) -> bool:
@@ -199,16 +204,15 @@ class AccountAccess:
         return rows
 
     def _list(self, permission: Permission) -> Decision:
-        return _answer(
-            permission in (self.listed or ()),
-            AnswerCode.NOT_LISTED,
-            f"{self.actor.label} can't do this.",
-        )
+        if permission in (self.listed or ()):
+            return PASSED[AnswerCode.NOT_LISTED]
+        return _refused(AnswerCode.NOT_LISTED, f"{self.actor.label} can't do this.")
 
     def _token_scope(self, permission: Permission) -> Decision:
         scope = self.actor.token_scope
-        return _answer(
-            scope is None or permission in SCOPE_PERMISSIONS[scope],
+        if scope is None or permission in SCOPE_PERMISSIONS[scope]:
+            return PASSED[AnswerCode.TOKEN_SCOPE]
+        return _refused(
             AnswerCode.TOKEN_SCOPE,
             f"This token's scope is {scope}; it cannot {ABILITIES[permission]}.",
             "Use a token of a wider scope.",
@@ -218,25 +222,20 @@ class AccountAccess:
         self, permission: Permission, service_id: str | None
     ) -> Decision:
         only = self.actor.token_services
-        # A token limited to services only reads the account itself, and creates or revokes its
-        # owner's tokens.
-        account_wide = permission in READ_PERMISSIONS | {
-            Permission.TOKEN_OWN,
-            Permission.TOKEN_SELF,
-            Permission.TOKEN_REVOKE,
-        }
-        return _answer(
-            not only or (service_id in only if service_id else account_wide),
+        if not only or (service_id in only if service_id else permission in _ANYWHERE):
+            return PASSED[AnswerCode.TOKEN_SERVICES]
+        return _refused(
             AnswerCode.TOKEN_SERVICES,
             "This token is limited to other services.",
             "Use a token that covers this service.",
         )
 
     def _role(self, role: Role, permission: Permission) -> Decision:
+        if permission in ROLE_PERMISSIONS[role]:
+            return PASSED[AnswerCode.ROLE]
         able = roles_with(permission)
         who = " and ".join(map(_members_with, able)) or "Only staff"
-        return _answer(
-            permission in ROLE_PERMISSIONS[role],
+        return _refused(
             AnswerCode.ROLE,
             f"Your role is {role}. {who.capitalize()} can {ABILITIES[permission]}.",
             "A superuser can change your role.",
@@ -247,24 +246,31 @@ class AccountAccess:
     ) -> Decision:
         needed = LEVELS_FOR.get(permission) if self.limit_services else None
         level = self.levels.get(service_id or "")
+        if service_id is None or needed is None or level in needed:
+            return PASSED[AnswerCode.SERVICE_ACCESS]
         reason = (
             "You don't have access to this service."
             if level is None
             else f"You have {level.replace('_', ' ')} access to this service. "
             f"To {ABILITIES[permission]}, you need full access."
         )
-        return _answer(
-            service_id is None or needed is None or level in needed,
+        return _refused(
             AnswerCode.SERVICE_ACCESS,
             reason,
             "A superuser can give you full access to this service.",
         )
 
     def _suspension(self, permission: Permission) -> Decision:
-        return _answer(
-            self.suspension_reason is None or permission in PERMITTED_WHILE_SUSPENDED,
+        account = self.account
+        if (
+            account is None
+            or account.is_active
+            or permission in PERMITTED_WHILE_SUSPENDED
+        ):
+            return PASSED[AnswerCode.SUSPENSION]
+        return _refused(
             AnswerCode.SUSPENSION,
-            suspension_text(self.account_name, self.suspension_reason or ""),
+            suspension_text(account.name, account.suspension_reason),
             "Contact support; they can lift the suspension.",
         )
 
@@ -302,6 +308,7 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
     return _member_access(actor)
 
 
+_ACCOUNT_COLUMNS: Final = columns_of(Account, "account__")
 _MEMBERSHIP: Final = PreparedQuery(
     lambda account_id, user_id: with_levels(
         Membership.objects.filter(
@@ -310,14 +317,7 @@ _MEMBERSHIP: Final = PreparedQuery(
             user__is_active=True,
             disabled_at=None,
         )
-    ).values_list(
-        "role",
-        "limit_services",
-        "account__name",
-        "account__suspended_at",
-        "account__suspension_reason",
-        *LEVEL_COLUMNS,
-    )
+    ).values_list("role", "limit_services", *LEVEL_COLUMNS, *_ACCOUNT_COLUMNS)
 )
 
 
@@ -325,27 +325,21 @@ def _member_access(actor: Actor) -> AccountAccess:
     rows = _MEMBERSHIP.rows(actor.account_id, actor.user_id)
     if not rows:
         return AccountAccess(actor)
-    role, limit_services, name, suspended_at, suspension_reason, *_ = rows[0]
+    (role, limit_services, *_), first_of_account = rows[0], 2 + len(LEVEL_COLUMNS)
     limited = limit_services and role in ROLES_WITH_LIMITED_ACCESS
     return AccountAccess(
         actor,
         role=Role(role),
         limit_services=limited,
-        levels=levels_in(row[-2:] for row in rows) if limited else {},
-        account_name=name,
-        suspension_reason=None if suspended_at is None else suspension_reason,
+        levels=levels_in(row[2:first_of_account] for row in rows) if limited else {},
+        account=loaded(Account, rows[0][first_of_account:]),
     )
 
 
 _AUTOMATION_TOKEN: Final = PreparedQuery(
     lambda token_id, account_id: ApiToken.objects.filter(
         pk=token_id, account_id=account_id, user=None, revoked_at=None
-    ).values_list(
-        "role",
-        "account__name",
-        "account__suspended_at",
-        "account__suspension_reason",
-    )
+    ).values_list("role", *_ACCOUNT_COLUMNS)
 )
 
 
@@ -354,13 +348,7 @@ def _automation_access(actor: Actor) -> AccountAccess:
     row = _AUTOMATION_TOKEN.first(actor.id, actor.account_id)
     if row is None:
         return AccountAccess(actor)
-    role, name, suspended_at, suspension_reason = row
-    return AccountAccess(
-        actor,
-        role=Role(role),
-        account_name=name,
-        suspension_reason=None if suspended_at is None else suspension_reason,
-    )
+    return AccountAccess(actor, role=Role(row[0]), account=loaded(Account, row[1:]))
 
 
 def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decision, ...]:

@@ -17,6 +17,7 @@ from accounts.models import Account, ApiToken, Invitation, Membership, Notice
 from accounts.policy import (
     AccountAccess,
     decide,
+    load_access,
     members_with,
     require,
     visible_services,
@@ -54,23 +55,25 @@ class Grant:
 
 def account_of(actor: Actor) -> Account:
     """Return the account that the actor acts in; raises NotFound for a non-member."""
-    account = Account.objects.filter(pk=actor.account_id).first()
-    if account is None:
-        raise NotFound("Account not found.")
-    require(actor, Permission.ACCOUNT_READ, account)
-    return account
+    return account_in(load_access(actor, actor.account_id))
 
 
 def account_in(access: AccountAccess) -> Account:
     """Return the account of an actor whose access was read; raises NotFound for a non-member."""
     access.require(Permission.ACCOUNT_READ)
-    return Account.objects.get(pk=access.actor.account_id)
+    if access.account is not None:
+        return access.account
+    account = Account.objects.filter(pk=access.actor.account_id).first()
+    if account is None:
+        raise NotFound("Account not found.")
+    return account
 
 
 def account_for(actor: Actor, permission: Permission) -> Account:
     """Return the actor's account if they have a permission in it; asked before a body is read."""
-    account = account_of(actor)
-    require(actor, permission, account)
+    access = load_access(actor, actor.account_id)
+    account = account_in(access)
+    access.require(permission)
     return account
 
 

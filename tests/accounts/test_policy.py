@@ -17,6 +17,7 @@ from accounts.policy import (
     members_with,
     require,
 )
+from accounts.queries import account_of
 from accounts.roles import AccessLevel, Permission, Role
 from tests.factories.accounts import actor_for, give_access, member
 from tests.factories.services import ServiceFactory
@@ -92,6 +93,16 @@ def test_a_system_job_may_do_only_what_is_listed():
     assert (answer.allowed, answer.code) == (False, "not_listed")
     assert not answer.is_non_member
     assert decide(job, Permission.CATALOGUE_MANAGE, PLATFORM).allowed
+
+
+def test_the_account_of_a_member_is_read_with_their_access(
+    sam, acme, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        account = account_of(sam)
+
+    assert account == acme
+    assert account.created_at == acme.created_at
 
 
 def test_access_is_read_once_for_many_questions(

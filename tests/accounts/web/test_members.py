@@ -75,12 +75,12 @@ def test_the_list_takes_the_same_queries_for_any_number(
     client = browser(sam)
     member(acme, "Ann", Role.USER)
     client.get(MEMBERS)  # Django caches content types once per process
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         client.get(MEMBERS)
 
     for name in ("Ben", "Cem", "Dan", "Elf"):
         member(acme, name, Role.USER)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         client.get(MEMBERS)
 
 

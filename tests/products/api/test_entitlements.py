@@ -144,7 +144,7 @@ def test_the_list_takes_the_same_queries_for_any_number_of_services(
         each = ServiceFactory.create(account=acme, name=f"s{number}")
         client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{each.pk}")
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         api.get("/api/v1/entitlements")
 
 
