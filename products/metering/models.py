@@ -421,6 +421,7 @@ class UsagePeriod(models.Model):
     requests = models.BigIntegerField(db_default=0)
     delivery_bytes_from_client = models.BigIntegerField(db_default=0)
     delivery_bytes_to_client = models.BigIntegerField(db_default=0)
+    delivery_records = models.BigIntegerField(db_default=0)
     digest = models.CharField(max_length=64, blank=True, db_default="")
     at_bounds = models.JSONField(null=True, blank=True)
     more_bounds = models.JSONField(null=True, blank=True)

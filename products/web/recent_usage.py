@@ -51,7 +51,7 @@ def recent_usage(
 ) -> RecentUsage:
     """Return the minutes of services in the last seven days of the billing zone.
 
-    Those of a month with many connections are of its periods, at most ten minutes old. With
+    Those of a month with many records are of its periods, at most ten minutes old. With
     `running`, those of its month are not read again.
     """
     zone = calendar.zone_at(now)
@@ -105,7 +105,7 @@ def month_so_far(
 
     The figures are those of the Usage page. With `running` they are those of the bill and nothing
     is read of usage; without it there are no costs. The number of queries does not depend on the
-    days or services; those of a month with many connections are read from its periods.
+    days or services; those of a month with many records are read from its periods.
     """
     calendar = calendar_of(account)
     month = calendar.month_at(now)

@@ -92,7 +92,7 @@ def running_bill(account: Account, month: Month, now: datetime) -> Bill:
 def running_month(account: Account, month: Month, now: datetime) -> RunningMonth:
     """Compute the bill of a month that still runs, and return it with its usage.
 
-    With few connections it is computed from the usage records of now. With many it is computed from
+    With few usage records it is computed from those of now. With many it is computed from
     the periods, which are at most ten minutes old, so that this is fast for any number.
     Raises CurrencyConflict.
     """

@@ -169,6 +169,7 @@ class Migration(migrations.Migration):
                 ('requests', models.BigIntegerField(db_default=0)),
                 ('delivery_bytes_from_client', models.BigIntegerField(db_default=0)),
                 ('delivery_bytes_to_client', models.BigIntegerField(db_default=0)),
+                ('delivery_records', models.BigIntegerField(db_default=0)),
                 ('digest', models.CharField(blank=True, db_default='', max_length=64)),
                 ('at_bounds', models.JSONField(blank=True, null=True)),
                 ('more_bounds', models.JSONField(blank=True, null=True)),

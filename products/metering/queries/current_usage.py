@@ -126,7 +126,7 @@ def current_usage(
 ) -> CurrentUsage:
     """Return open connections, and the usage since midnight in the billing zone.
 
-    With many connections in the month, the usage is read from its periods.
+    With many records in the month, the usage is read from its periods.
     """
     month = calendar.month_at(now)
     local = ZoneInfo(calendar.zone_in(month))

@@ -1,7 +1,7 @@
 """Usage of services between bounds such as midnights, and what rounding up adds.
 
-With few connections it is summed up from the usage records of now. With many it is read from the
-periods, which the sweep derives from the records every ten minutes.
+With few usage records it is summed up from those of now. With many it is read from the periods,
+which the sweep derives from the records every ten minutes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -212,7 +212,7 @@ def kept_usage(
     bounds.
     """
     state = month_state(services, month)
-    if not (state.has_many or state.is_closed):
+    if not (state.has_many_records or state.is_closed):
         return None
     rows = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
     if rows and all(row.as_of is None for row in rows):
@@ -275,7 +275,7 @@ def minutes_at(
 ) -> MinutesAtBounds:
     """Return the minutes from the first bound up to each, also over several months.
 
-    Those of a month with many connections are read from its periods; those of a `known` month are
+    Those of a month with many records are read from its periods; those of a `known` month are
     not read again.
     """
     first = calendar.month_at(bounds[0])
@@ -464,7 +464,7 @@ def rounding_example(
     None if there is none. With many connections, only those saved last are looked at.
     """
     rows = last_rows(services, starts_at, ends_at).filter(final=True, duration_us__gt=0)
-    if month_state(services, month).has_many:
+    if month_state(services, month).has_many_connections:
         newest_pk = ConnectionUsage.objects.aggregate(Max("pk"))["pk__max"] or 0
         rows = rows.filter(pk__gt=newest_pk - MAX_COUNTED_NOW)
     newest = rows.filter(started_us__gte=microseconds_of(starts_at)).order_by(

@@ -26,6 +26,7 @@ from products.metering.queries.usage import (
     DeliveryTotals,
     connection_bytes,
     delivery_in,
+    delivery_rows,
     snapshot,
 )
 from products.months import Month
@@ -38,6 +39,7 @@ NO_USAGE: Final[Fields] = {
     "requests": 0,
     "delivery_bytes_from_client": 0,
     "delivery_bytes_to_client": 0,
+    "delivery_records": 0,
     "digest": digest([]),
     "at_bounds": None,
 }
@@ -152,6 +154,7 @@ def derived(
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
+        "delivery_records": delivery_rows([service], days[0], days[-1]).count(),
         "digest": digest_of(service, month, calendar) if with_digest else "",
         "at_bounds": at_bounds,
     }

@@ -45,6 +45,7 @@ LAST_HOUR = OCTOBER.starts_at("UTC") - timedelta(hours=1)  # of September in UTC
 # Also one with half an hour.
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 MANY = "products.metering.queries.usage.MAX_COUNTED_NOW"
+MUCH_DELIVERY = "products.metering.queries.usage.MAX_DELIVERY_COUNTED_NOW"
 
 
 @pytest.fixture
@@ -126,6 +127,24 @@ def test_periods_give_the_figures_of_the_usage_records(
         DeliveryUsage.objects.all().delete()
 
         assert shown(sam, acme) == by_records
+
+
+def test_many_hours_of_ordinary_http_are_read_from_the_periods(
+    sam, acme, shop, enabled, edge, monkeypatch
+):
+    take(edge, delivery(service=shop.pk, hour=MID_OCTOBER), now=JUST_BEFORE)
+    take(edge, delivery(service=shop.pk, hour=MID_OCTOBER + HOUR), now=JUST_BEFORE)
+    by_records = shown(sam, acme)
+    derive(acme, JUST_BEFORE)
+    DeliveryUsage.objects.all().delete()
+
+    monkeypatch.setattr(MUCH_DELIVERY, 1)
+    by_periods = shown(sam, acme)
+    monkeypatch.setattr(MUCH_DELIVERY, 2)
+    by_missing_records = shown(sam, acme)
+
+    assert by_periods == by_records
+    assert by_missing_records != by_records
 
 
 def change_zone(acme, zone, from_month):
