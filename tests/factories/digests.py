@@ -26,8 +26,10 @@ VOLATILE_COLUMNS = frozenset(
 )
 
 
-_READS = re.compile(r"\s*(SELECT|WITH|SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT|SET)\b")
-_WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) \W?(\w+)")
+_READS = re.compile(
+    r"\s*(SELECT|WITH|SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT|SET|PRAGMA busy_timeout)\b"
+)
+_WRITES = re.compile(r"\s*(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) \W?(\w+)")
 
 
 @contextmanager
