@@ -41,15 +41,15 @@ def browser() -> Iterator[Browser]:
 def browse(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visitor]]:
     """Return a function that opens a browser for an actor, authenticated `confirmed` seconds ago.
 
-    For None no one is signed in.
+    For None no one is signed in. A test whose browsers complain fails. `faults()` is for states of
+    pages that tests/stories/test_every_page.py does not reach: axe takes as long as a whole step.
     """
-    contexts = []
+    visitors = []
 
     def opened(actor: Actor | None, *, confirmed: float = 0, **options: Any) -> Visitor:
         context = browser.new_context(
             base_url=live_server.url, **{"viewport": WIDE} | options
         )
-        contexts.append(context)
         context.set_default_timeout(WAIT_MILLISECONDS)
         if actor is not None:
             context.add_cookies(
@@ -62,11 +62,13 @@ def browse(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visitor
                     }
                 ]
             )
-        return Visitor(context.new_page(), live_server.url)
+        visitors.append(Visitor(context.new_page(), live_server.url))
+        return visitors[-1]
 
     yield opened
-    for context in contexts:
-        context.close()
+    for visitor in visitors:
+        visitor.page.context.close()
+    assert [visitor.complaints for visitor in visitors if visitor.complaints] == []
 
 
 def _session(actor: Actor, confirmed: float) -> str:

@@ -66,7 +66,6 @@ def test_each_cause_leads_to_what_mends_it_until_the_version_is_deployed(
     for_eve.reads("Activated version 1 of echo.")
     for_eve.follow("Checks")
     for_eve.reads("echo, version 1 is active. Nothing to deploy.")
-    assert for_eve.faults() == []
 
 
 def test_traffic_is_rolled_back_and_stopped_after_a_review_of_who_is_affected(
@@ -118,7 +117,6 @@ def test_a_deed_asks_who_you_are_in_place_and_names_itself(
     page.open("/products/")
     page.follow("Disable WebSockets…")
     page.titled("Disable WebSockets")
-    assert page.faults() == []
     page.press("Disable WebSockets")
     page.reads("Confirm to disable WebSockets for Acme", "Nothing was changed yet.")
     assert page.faults() == []

@@ -83,7 +83,6 @@ def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
         "entries",
     )
     page.page.locator(".timeline summary").first.click()
-    assert page.faults() == []
     page.follow("Tollgate staff")
     page.misses("Sam switched WebSockets on for echo")
     page.reads("Link to these filters")
@@ -103,7 +102,6 @@ def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
     again.type("Search", "nothing like it")
     again.press("Search")
     again.reads("Nothing matches these filters")
-    assert again.faults() == []
 
 
 def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
@@ -113,7 +111,6 @@ def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
     page = browse(sam)
     page.open("/entitlements/")
     page.reads("what you can do with it")
-    assert page.faults() == []
     page.type("Person", "Lin")
     page.press("Find")
     page.reads("What can Linus do?")
@@ -134,7 +131,6 @@ def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
     for_una.follow("Ask a superuser")
     for_una.titled("Members")
     for_una.reads("Sam")
-    assert for_una.faults() == []
 
 
 def test_staff_ask_the_same_for_anybody(browse, ada, acme, lin, echo, shop):
@@ -145,7 +141,6 @@ def test_staff_ask_the_same_for_anybody(browse, ada, acme, lin, echo, shop):
     page.page.get_by_role("searchbox", name="Service").fill("echo")
     page.press("Ask")
     page.reads("You don't have access to this service.")
-    assert page.faults() == []
 
 
 def test_services_are_chosen_for_a_token_by_searching_among_many(browse, sam, acme):

@@ -18,10 +18,8 @@ def test_staff_find_in_three_clicks_from_a_name_who_enabled_it(
 ):
     page = browse(ada)
     page.open("/admin/accounts/account/?q=ACM")
-    assert page.faults() == []
     page.follow("Acme")
     page.reads("enabled (direct)", "Sam", "Chain intact")
-    assert page.faults() == []
     page.follow("enabled (direct)")
     page.reads("Started by:", "Sam", "changes the monthly bill")
     assert page.faults() == []
@@ -30,7 +28,6 @@ def test_staff_find_in_three_clicks_from_a_name_who_enabled_it(
     page.page.go_back()
     page.follow("All entries")
     page.reads("Sam enabled WebSockets", "Sam switched WebSockets on for echo")
-    assert page.faults() == []
 
 
 def test_staff_preview_a_price_with_the_accounts_it_touches(
@@ -66,7 +63,6 @@ def test_staff_answer_a_request_and_resolve_a_dispute_in_place(
 
     page.open("/admin/enablement/productrequest/?q=shop")
     page.reads("For the shop")
-    assert page.faults() == []
     page.follow("Answer…")
     assert page.faults() == []
     page.page.get_by_label("Answer").fill("We call you tomorrow.")

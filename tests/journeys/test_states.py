@@ -16,7 +16,6 @@ def test_each_error_says_what_happened_and_leads_back(
     page.titled("Page not found")
     assert missing is not None
     page.reads(missing.headers["x-request-id"])
-    assert page.faults() == []
     page.open(f"/services/{echo.pk}/websockets/on/")
     page.titled("This page can't be opened directly")
     assert page.faults() == []
