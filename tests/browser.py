@@ -25,7 +25,7 @@ SWITCHES = (
 TEST_HOSTS = "--host-resolver-rules=MAP *.test 127.0.0.1"
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 320, "height": 640}
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 60_000  # on a machine that runs much else
 expect.set_options(timeout=WAIT_MILLISECONDS)
 AXE = """
     async options => {

@@ -22,6 +22,7 @@ from tests.stories.stack import (
     OWN,
     ROOT,
     START_SECONDS,
+    STOP_SECONDS,
     Stack,
     answers,
     database,
@@ -97,7 +98,7 @@ class Portal:
     def stop(self) -> None:
         """Stop the web server with SIGTERM, and wait until it has ended."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(STOP_SECONDS)
 
     @contextmanager
     def beside(self, folder: Path, code: Path) -> Iterator[Self]:

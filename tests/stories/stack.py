@@ -24,7 +24,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.portal.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90.0  # on a machine that runs other tests too
+START_SECONDS = 300.0  # on a machine that runs much else
+STOP_SECONDS = 120.0
 REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
 GENEROUS_SECONDS = 60.0  # where a test only waits for that
 # Set for the tests' own process, and not passed on.
@@ -186,7 +187,7 @@ def running(folder: Path) -> Iterator[Stack]:
             yield _when_ready(process, ports, folder, log, environment)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(STOP_SECONDS)
 
 
 def _when_ready(

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
+from tests.browser import WAIT_MILLISECONDS
 from tests.deploy.prepare_database import DOMAIN, EMAIL
 from tests.deploy.production import (
     VISITOR,
@@ -20,7 +21,6 @@ from tests.portal.free_ports import free_port
 from tests.stories.stack import GENEROUS_SECONDS, within
 
 pytestmark = [pytest.mark.browser, pytest.mark.haproxy]
-WAIT_MILLISECONDS = 20_000
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(200, UsageAnswer(count, 0, (), portal.epoch).to_bytes())
 
 
-def eventually(question, seconds=20.0):
+def eventually(question, seconds=60.0):
     """Ask until the answer is true; give the answer. Fails after a generous time."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):
