@@ -20,7 +20,7 @@ class Stand:
         self.routes = {}
         self.origins = []
         self.spare = []  # services that no test has used
-        self.prepared = 1  # so many of them are added at once
+        self.prepared = 1  # so many of them are added together
 
     def serve(self, script=upgrade_then_echo, *, host="", tls=None, **changes):
         """Add a service; gives its host and its origin.
