@@ -119,6 +119,7 @@ def secrets_of(world: World) -> frozenset[str]:
     return frozenset(ids | {world.person("superuser").email, "shop.example.com"})
 
 
+@cache
 def read_table() -> dict[tuple[str, str], tuple[int, ...]]:
     """Return matrix.txt: a line with a route, then lines of methods with a status per person."""
     rows: dict[tuple[str, str], tuple[int, ...]] = {}
