@@ -37,6 +37,8 @@ hypothesis_settings.register_profile("nightly", deadline=None, max_examples=10_0
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 write_to_memory()
+# Else each of the hundreds of processes that tests start would compile the portal again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 use_secret_cookies()
