@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from accounts.lists import names_in_words
@@ -262,25 +263,49 @@ def _blocked_versions(viewer: Viewer) -> Iterator[AttentionItem]:
     versions = latest_versions(services)
     configs = version_configs(versions.values())
     products = products_on_by_service(versions)
+    found = []
     for service in services:
         version = versions.get(service.pk)
-        if version is None:
-            continue
-        found = all_findings(configs[version.pk], products.get(service.pk, frozenset()))
-        for finding in blockers(found)[:1]:
-            yield AttentionItem(
-                "stops",
-                "Blocked",
-                f"Version {version.number} of {service.name} cannot be deployed: {finding.message}",
-                reverse("why", args=[service.pk, version.number]),
-                f"Check version {version.number} of {service.name}",
-            )
+        if version is not None:
+            on = products.get(service.pk, frozenset())
+            conflicts = blockers(all_findings(configs[version.pk], on))
+            found += [(service, version, each) for each in conflicts[:1]]
+    for service, version, finding in found[:SHOWN]:
+        refused = (
+            f"WebSocket connections of {service.name} are refused"
+            if version.active
+            else f"Version {version.number} of {service.name} can't be deployed"
+        )
+        yield AttentionItem(
+            "stops",
+            "Blocked",
+            f"{refused}: {finding.message}",
+            reverse("why", args=[service.pk, version.number]),
+            f"Check version {version.number} of {service.name}",
+        )
+    yield from _others("stops", "Blocked", len(found), "a conflict", "websockets=on")
+
+
+def _others(
+    shape: str, word: str, count: int, what: str, query: str
+) -> Iterator[AttentionItem]:
+    """Yield how many services have `what` too, so that they hide no other kind of item."""
+    more = count - SHOWN
+    if more > 0:
+        yield AttentionItem(
+            shape,
+            word,
+            f"{more:,} more service{pluralize(more, ' has,s have')} {what}.",
+            f"{reverse('services')}?{query}",
+            "View services",
+        )
 
 
 def _incomplete_services(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield services whose newest version has no domain or no backend."""
     own = [each for each in viewer.services if viewer.configures(each)]
-    for row in incomplete_services(own)[:SHOWN]:
+    rows = incomplete_services(own)
+    for row in rows[:SHOWN]:
         kind = "backend" if row.has_domain else "domain"
         missing = (
             "backend"
@@ -302,6 +327,9 @@ def _incomplete_services(viewer: Viewer) -> Iterator[AttentionItem]:
             reverse(where, args=args),
             f"Add a {kind}" if where == "add_part" else f"View version {row.number}",
         )
+    yield from _others(
+        "warns", "Incomplete", len(rows), "no domain or no backend", "state=not"
+    )
 
 
 def _claims(viewer: Viewer) -> Iterator[AttentionItem]:

@@ -30,8 +30,8 @@ ATTENTION_SHOWN = 20
 # What each role can do; follows "Your role is".
 ROLE_WORDS = {
     "superuser": "you can enable products, manage members, deploy services and see all bills.",
-    "engineer": "you can deploy services; you cannot enable products.",
-    "billing": "you can see costs and invoices; you cannot deploy services or enable products.",
+    "engineer": "you can deploy services; you can't enable products.",
+    "billing": "you can see costs and invoices; you can't deploy services or enable products.",
     "user": "you can view services and usage, but not deploy or enable products.",
 }
 

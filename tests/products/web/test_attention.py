@@ -10,7 +10,7 @@ from accounts.commands.accounts import suspend_account
 from accounts.models import ApiToken, Invitation
 from products.catalogue.commands import add_plan
 from products.enablement.commands import disable, request_product, start_trial
-from products.enablement.models import ProductRequest
+from products.enablement.models import ProductRequest, ServiceProduct
 from tests.factories import NOW
 from tests.factories.domains import claimed, pending
 from tests.factories.enablement import block_by_budget, entitle
@@ -337,3 +337,30 @@ def test_a_trial_that_ends_soon(
 
     assert (item[0], item[2]) == ("Trial", action)
     assert item[1].startswith("The trial of WebSockets ends soon.")
+
+
+def test_many_services_with_a_fault_hide_no_other_item(
+    browser, sam, eve, acme, ngwaf, enabled, websockets
+):
+    for number in range(7):
+        service = ServiceFactory.create(account=acme, name=f"shielded-{number}")
+        version = VersionFactory.create(service=service, live=True)
+        DomainFactory.create(version=version, name=f"{number}.example.com")
+        BackendFactory.create(version=version, name="far", shield="frankfurt-de")
+        ServiceProduct.objects.create(
+            service=service, product=websockets, starts_at=NOW, started_by="Sam"
+        )
+        VersionFactory.create(
+            service=ServiceFactory.create(account=acme, name=f"empty-{number}")
+        )
+    request_product(eve, account=acme, product=ngwaf, now=NOW)
+
+    items = attention(browser(sam))
+
+    sentences = [sentence for _, sentence, _ in items]
+    assert sentences[0].startswith(
+        "WebSocket connections of shielded-0 are refused: Backend far uses the shield"
+    )
+    assert "2 more services have a conflict." in sentences
+    assert "2 more services have no domain or no backend." in sentences
+    assert ("Request", "Eve requested Next-Gen WAF", "Review request") in items

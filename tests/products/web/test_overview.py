@@ -23,8 +23,8 @@ PAGES = pytest.mark.parametrize("page", ["/", "/entitlements/"])
     ("who", "words"),
     [
         ("sam", "Your role is superuser : you can enable products, manage members"),
-        ("eve", "Your role is engineer : you can deploy services; you cannot enable"),
-        ("lin", "Your role is engineer : you can deploy services; you cannot enable"),
+        ("eve", "Your role is engineer : you can deploy services; you can't enable"),
+        ("lin", "Your role is engineer : you can deploy services; you can't enable"),
         ("bo", "Your role is billing : you can see costs and invoices"),
         ("una", "Your role is user : you can view services and usage"),
     ],
@@ -40,7 +40,7 @@ def test_home_names_what_needs_attention(browser, eve, switched_on, draft):
 
     page = text_of(browser(eve).get("/"))
 
-    assert "Version 1 of echo cannot be deployed: Backend far uses the shield" in page
+    assert "Version 1 of echo can't be deployed: Backend far uses the shield" in page
 
 
 def test_home_checks_the_newest_version(browser, eve, switched_on, draft):
@@ -49,7 +49,7 @@ def test_home_checks_the_newest_version(browser, eve, switched_on, draft):
 
     page = text_of(browser(eve).get("/"))
 
-    assert "cannot be deployed" not in page
+    assert "can't be deployed" not in page
     assert "Version 2 of echo has no domain and no backend." in page
 
 
