@@ -42,11 +42,10 @@ from accounts.errors import NotFound
 from accounts.lists import page_of
 from accounts.models import Account
 from accounts.policy import require
-from accounts.queries import ServiceName
 from accounts.roles import Permission
 from accounts.trail_form import INTERFACES
 from accounts.user_agents import browser_of
-from accounts.web.activity_filters import SERVICES_OFFERED, ActivityFilterForm
+from accounts.web.activity_filters import ActivityFilterForm
 
 # The page shows the last verification for a day.
 VERIFICATION_SECONDS: Final = 24 * 3600
@@ -70,7 +69,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     form = ActivityFilterForm(
         request.GET,
         account_id=account.pk,
-        services=_services(actor, request.GET.get("service", "")),
+        actor=actor,
     )
     context: dict[str, Any] = {
         "form": form,
@@ -96,13 +95,6 @@ def activity(request: HttpRequest) -> HttpResponse:
         "link": f"{settings.PORTAL_URL}{request.get_full_path()}",
     }
     return render(request, "accounts/activity.html", context)
-
-
-def _services(actor: Actor, chosen: str) -> list[ServiceName]:
-    """Return the first services by name, and the chosen one."""
-    found = queries.find_services(actor, "", SERVICES_OFFERED)[1]
-    one = queries.services_of(actor, [chosen]) if chosen else ()
-    return [*found, *(each for each in one if each not in found)]
 
 
 @require_GET

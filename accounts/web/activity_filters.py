@@ -1,20 +1,21 @@
 """The filters of the Activity page: each offers what the account's entries have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from django import forms
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from accounts.actor import TOLLGATE, ActorType, actor_words
+from accounts import queries
+from accounts.actor import TOLLGATE, Actor, ActorType, actor_words
 from accounts.audit.names import product_names
 from accounts.audit.queries import Facet, Filters, facets_of
 from accounts.audit.reader import end_of
 from accounts.audit.vocabulary import DESCRIPTIONS, Event
-from accounts.lists import ListForm
-from accounts.queries import ServiceName
+from accounts.lists import MAX_SEARCH_LENGTH, ListForm
 from accounts.trail_form import INTERFACES, Options, TrailForm, grouped_events
 
 ACTOR_GROUPS: Final = {
@@ -25,7 +26,7 @@ ACTOR_GROUPS: Final = {
 ALL_STAFF: Final = ("staff", "All Tollgate staff")
 ALL_JOBS: Final = ("system", f"{TOLLGATE} itself")
 MAX_ACTORS: Final = 300  # in the list; those with the most entries
-SERVICES_OFFERED: Final = 50  # the first by name; the text finds the others
+SERVICES_OFFERED: Final = 50  # in a list; with more, a name or an id is typed
 MAX_ID_LENGTH: Final = 64  # of the database column
 FACETS_SECONDS: Final = 3600
 
@@ -43,18 +44,16 @@ class ActivityFilterForm(TrailForm, ListForm):
     )
     field_order = ("q", "actor", "action", "product", "service", "interface", "outcome")
 
-    def __init__(
-        self, sent: QueryDict, *, account_id: str, services: Sequence[ServiceName]
-    ) -> None:
+    def __init__(self, sent: QueryDict, *, account_id: str, actor: Actor) -> None:
         super().__init__(sent)
+        self._actor = actor
         facets = _facets(account_id)
-        has_all = len(services) < SERVICES_OFFERED
-        words = "All" if has_all else f"All (the first {SERVICES_OFFERED} are listed)"
+        count, services = queries.find_services(actor, "", SERVICES_OFFERED)
         options: Mapping[str, Options] = {
             "actor": [("", "Anyone"), *_actors(facets, sent.get("actor", ""))],
             "action": [("", "Anything"), *_actions(facets, sent.get("action", ""))],
             "product": [("", "All"), *_products(facets, sent.get("product", ""))],
-            "service": [("", words), *((each.id, each.name) for each in services)],
+            "service": [("", "All"), *((each.id, each.name) for each in services)],
             "interface": [
                 ("", "Any"),
                 *_interfaces(facets, sent.get("interface", "")),
@@ -64,6 +63,28 @@ class ActivityFilterForm(TrailForm, ListForm):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
             field.choices = choices
+        if count > len(services):
+            self.fields["service"] = forms.CharField(
+                label="Service (name or ID)",
+                required=False,
+                max_length=MAX_SEARCH_LENGTH,
+                widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
+            )
+
+    def clean_service(self) -> str:
+        """Return the id of the service. Raises ValidationError if what was typed fits several."""
+        typed: str = self.cleaned_data["service"]
+        if not typed or isinstance(self.fields["service"], forms.ChoiceField):
+            return typed
+        count, found = queries.find_services(self._actor, typed, SERVICES_OFFERED)
+        exact = [each for each in found if typed in {each.id, each.name}]
+        fitting = exact or found
+        if len(fitting) > 1:
+            raise ValidationError(
+                f"{count:,} services match. Enter more of the name, or the ID."
+            )
+        # The id of a deleted service finds its entries, though it names no service.
+        return fitting[0].id if fitting else typed
 
     def filters(self) -> Filters:
         """Return the filters; call it when the form is valid."""

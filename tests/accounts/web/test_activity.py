@@ -390,17 +390,33 @@ def test_the_last_possible_day_can_be_a_filter(sam, browser, write):
     assert page.content.decode().count("<details>") == 1
 
 
-def test_the_first_services_are_offered_and_the_chosen_one(acme, sam, browser):
-    services = [
-        ServiceFactory.create(account=acme, name=f"zone-{number:02d}")
+@pytest.fixture
+def zones(acme):
+    """Return 60 services, more than a list offers."""
+    return [
+        ServiceFactory.create(account=acme, name=f"zone-{number}")
         for number in range(60)
     ]
 
-    page = browser(sam).get("/activity/", {"service": services[59].pk})
 
-    offered = [key for key, _ in page.context["form"].fields["service"].choices]
-    assert page.status_code == 200
-    assert offered == ["", *(each.pk for each in services[:50]), services[59].pk]
+@pytest.mark.parametrize("typed", ["zone-5", "ne-59", "{id}"])
+def test_a_service_among_many_is_typed_by_name_or_id(sam, browser, write, zones, typed):
+    meant = zones[5] if typed == "zone-5" else zones[59]
+    for service in zones:
+        write(service_id=service.pk)
+
+    page = browser(sam).get(PAGE, {"service": typed.format(id=meant.pk)})
+
+    assert [each.service_id for each in page.context["page"].rows] == [meant.pk]
+
+
+def test_a_name_that_fits_several_services_is_refused(sam, browser, zones):
+    page = browser(sam).get(PAGE, {"service": "ne-5"})
+
+    assert page.status_code == 400
+    assert (
+        "11 services match. Enter more of the name, or the ID." in page.content.decode()
+    )
 
 
 def test_days_begin_in_the_time_zone_of_the_reader(acme, sam, browser, write):
