@@ -369,7 +369,7 @@ BACKEND = Kind(
             group="TCP keep-alive",
             carried=False,
         ),
-        _tcp("tcp_keepalive_probes", "TCP keep-alive probes", "probes", 3),
+        _tcp("tcp_keepalive_probes", "TCP keep-alive probes", "", 3),
         _tcp("tcp_keepalive_interval", "TCP keep-alive interval", "seconds", 10),
         _tcp("tcp_keepalive_time", "TCP keep-alive time", "seconds", 300),
         text(

@@ -43,6 +43,12 @@ def test_a_block_is_closed_by_its_name(path):
     assert re.findall(r"{%-?\s*endblock\s*-?%}", path.read_text()) == []
 
 
+def test_every_id_can_be_copied():
+    shown = [names(path) for path in TEMPLATES if 'class="id"' in path.read_text()]
+
+    assert shown == ["templates/_parts/copy.html"]
+
+
 def test_drawings_have_forced_colours_too():
     start = STYLES.index("@media (forced-colors: active)")
     forced = STYLES[start : STYLES.index("\n}", start)]
