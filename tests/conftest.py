@@ -43,6 +43,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 use_secret_cookies()
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the stories: at the end of the run, a worker would wait a minute for one."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/stories/"))
+
+
 _flush = TransactionTestCase._fixture_teardown
 # Rows that migrations create. To create them again takes longer than to empty all other tables.
 _KEPT = {"auth_permission", "django_content_type"}

@@ -6,9 +6,9 @@ from tests.browser import chromium
 from tests.stories.stack import running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory):
-    """Run everything once per session."""
+    """Run everything once, and only as long as there are stories."""
     with running(tmp_path_factory.mktemp("story")) as stack:
         yield stack
 
