@@ -6,6 +6,11 @@ from typing import Any
 
 from celery.schedules import schedule
 
+# A message is discarded unread when the next one has long been sent: while a sweep takes long,
+# or no worker runs, messages that ask for the same work do not pile up. Below a minute, clocks of
+# machines that differ by seconds, or a short queue, would discard every message.
+MIN_EXPIRY_SECONDS = 60.0
+
 _STARTED_AT = datetime.now(UTC)
 _STARTED_MONOTONIC = time.monotonic()
 
@@ -74,7 +79,8 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         | {
             "schedule": schedule(
                 timedelta(seconds=entry["schedule"]), nowfun=_advancing_time
-            )
+            ),
+            "options": {"expires": max(entry["schedule"], MIN_EXPIRY_SECONDS)},
         }
         for name, entry in SCHEDULE.items()
     }
