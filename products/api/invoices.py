@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +13,6 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from accounts.body_text import TextField
-from accounts.errors import Invalid
 from accounts.models import Account
 from accounts.queries import account_for
 from accounts.roles import Permission
@@ -32,7 +30,7 @@ from products.billing.queries.invoices import (
 )
 from products.billing.queries.running import bill_so_far
 from products.billing.queries.terms import CurrencyConflict, currency_of, month_at
-from products.catalogue.money import CURRENCY_NEEDED, Money
+from products.catalogue.money import Money, read_currency
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -53,13 +51,20 @@ class BudgetReader(serializers.Serializer[Any]):
     """The budget of a month; without a currency, that of the account's bill."""
 
     amount = serializers.DecimalField(max_digits=13, decimal_places=6)
-    currency = TextField(required=False, max_length=3)
+    currency = TextField(required=False)
     thresholds = serializers.ListField(
         child=serializers.IntegerField(), default=[50, 75, 100], max_length=10
     )
     action = serializers.ChoiceField(
         choices=[str(each) for each in Budget.Action], default="notify"
     )
+
+    def validate_currency(self, typed: str) -> str:
+        """Return the code in capital letters, as the admin's forms do."""
+        try:
+            return read_currency(typed)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class Invoices(APIView):
@@ -129,7 +134,7 @@ class BudgetView(APIView):
         set_budget(
             actor,
             account=account,
-            amount=_money(sent["amount"], currency),
+            amount=Money.of(sent["amount"], currency),
             thresholds=sent["thresholds"],
             action=sent["action"],
             now=now,
@@ -221,10 +226,3 @@ def _spent(account: Account, now: datetime) -> Money | None:
         return bill_so_far(account, now).subtotal
     except CurrencyConflict:
         return None
-
-
-def _money(amount: Decimal, currency: str) -> Money:
-    try:
-        return Money.of(amount, currency)
-    except ValueError as error:
-        raise Invalid(CURRENCY_NEEDED, field="currency") from error

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from products.catalogue.money import CURRENCY_NEEDED, is_currency
+from products.catalogue.money import read_currency
 
 
 class CurrencyField(forms.CharField):
@@ -10,7 +10,8 @@ class CurrencyField(forms.CharField):
 
     def to_python(self, value: object) -> str:
         """Return the code in capital letters. Raises ValidationError for an unknown one."""
-        code = str(super().to_python(value)).upper()
-        if code and not is_currency(code):
-            raise forms.ValidationError(CURRENCY_NEEDED)
-        return code
+        typed = str(super().to_python(value))
+        try:
+            return read_currency(typed) if typed else ""
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error

@@ -159,6 +159,17 @@ def is_currency(code: str) -> bool:
     return code in _TWO_DIGITS or code in _MINOR_DIGITS
 
 
+def read_currency(typed: str) -> str:
+    """Return the code of a currency, which may be typed in small letters.
+
+    Raises ValueError for an unknown one.
+    """
+    code = typed.strip().upper()
+    if not is_currency(code):
+        raise ValueError(CURRENCY_NEEDED)
+    return code
+
+
 def nanos(price: str | Decimal) -> int:
     """Return a price in whole nano-units.
 

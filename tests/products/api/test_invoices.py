@@ -12,6 +12,7 @@ from products.billing.commands.corrections import correct_month
 from products.billing.models import Budget, Contract
 from products.metering.models import ConnectionUsage
 from products.months import Month
+from tests.access.bodies import prove
 from tests.factories import NOW
 from tests.factories.usage import connection_usage, delivery_usage
 from tests.factories.world import build_world
@@ -123,6 +124,22 @@ def test_a_budget_is_set_after_a_reauthentication(used, call):
     assert (status, refused["code"]) == (403, "reauthentication_required")
     assert not Budget.objects.exists()
     assert call("GET", "v1/budget")[1]["amount"] is None
+
+
+@pytest.mark.parametrize(
+    ("currency", "status"), [("usd", 200), ("USD", 200), ("US", 400), ("$", 400)]
+)
+def test_the_currency_of_a_budget_can_have_small_letters(used, call, currency, status):
+    with time_machine.travel(LATER, tick=False):
+        prove(used, used.people["superuser"])
+
+    answered, _ = call(
+        "PUT", "v1/budget", "superuser", {"amount": "50.00", "currency": currency}
+    )
+
+    assert answered == status
+    budgets = Budget.objects.values_list("currency", flat=True)
+    assert list(budgets) == ["USD"] * (status == 200)
 
 
 def test_the_budget_is_shown_although_the_bill_is_refused(used, call):
