@@ -1,11 +1,9 @@
 """Contracts, credits and invoices in the admin: forms of staff that start from the account."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,8 +20,6 @@ from products.billing.queries.credits import balance
 from products.catalogue.money import Money
 from products.instants import microseconds_of
 from products.metering.models import ConnectionUsage, UsageVoid
-from tests.accounts.conftest import confirm
-from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
@@ -39,15 +35,6 @@ CONTRACT = {
     "tax_note": "",
     "reason": "Signed.",
 }
-
-
-@pytest.fixture
-def staff(db):
-    user = UserFactory.create(name="Stu", is_staff=True)
-    client = Client()
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    confirm(client, user.pk, time.time())
-    return client
 
 
 @pytest.fixture
