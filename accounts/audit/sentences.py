@@ -330,7 +330,20 @@ def changes_in_words(entry: AuditEvent, names: Names = NO_NAMES) -> Iterator[str
 
 
 def _words(entry: AuditEvent, side: str) -> str:
-    return str(_side(entry, side).get("in_words") or "")
+    """Return the price of a side in words; older entries have only its figures."""
+    price = _side(entry, side)
+    if words := price.get("in_words"):
+        return str(words)
+    if "tiers" not in price:
+        return ""
+    words = f"{_text('tiers', price['tiers'], price)}."
+    if price.get("fee_micros"):
+        fee = _text("fee_micros", price["fee_micros"], price)
+        words += f" A fee of {fee} per month is charged too."
+    if price.get("included_units"):
+        included = f"{price['included_units']:,} {price.get('unit', '')}".rstrip()
+        words += f" The first {included} of a month are included."
+    return words
 
 
 def label_of(entry: AuditEvent, field: str, names: Names = NO_NAMES) -> str:
@@ -514,9 +527,7 @@ def _text(field: str, value: object, whole: Mapping[str, Any]) -> str:
     if field == "fee_micros" and isinstance(value, int):
         return f"{value * MICRO:,.2f} {whole.get('currency', '')}".rstrip()
     if field == "tiers" and isinstance(value, list):
-        unit = f" per {whole['unit']}" if "unit" in whole else ""
-        rate = f"{whole.get('currency', '')}{unit}"
-        return "; ".join(_tier(each, rate) for each in value)
+        return ", ".join(_tier(each, whole) for each in value)
     if field in SESSION_LIMITS:
         return limit_in_words(value) if isinstance(value, int) else "the portal's limit"
     if (field in LEVELS or is_id(field)) and isinstance(value, str):
@@ -533,12 +544,16 @@ def _month_or_count(field: str, value: object) -> object:
     return value
 
 
-def _tier(tier: Mapping[str, Any], rate: str) -> str:
+def _tier(tier: Mapping[str, Any], price: Mapping[str, Any]) -> str:
+    """Return the price of a tier and its limit; the only tier has none."""
     amount = (tier["unit_price_nanos"] * NANO).normalize()
     places = max(2, -int(amount.as_tuple().exponent))
-    price = f"{amount:,.{places}f} {rate}".rstrip()
-    reach = tier["up_to"]
-    return f"{price} beyond" if reach is None else f"{price} up to {reach:,}"
+    unit = price.get("unit", "")
+    per = f" per {unit}" if unit else ""
+    text = f"{amount:,.{places}f} {price.get('currency', '')}{per}".rstrip()
+    if tier["up_to"] is not None:
+        return f"{text} up to {tier['up_to']:,} {unit}".rstrip()
+    return text if len(price["tiers"]) == 1 else f"{text} beyond"
 
 
 def value_text(value: object) -> str:

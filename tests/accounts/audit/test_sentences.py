@@ -10,6 +10,7 @@ from accounts.audit.names import Names
 from accounts.audit.sentences import (
     FORMS,
     actor_of_entry,
+    changes_in_words,
     labelled_changes,
     person_of_entry,
     sentence_of,
@@ -239,5 +240,44 @@ def test_a_change_of_access_names_the_services_and_prices_have_their_currency():
     assert [(each.field, each.after) for each in labelled_changes(priced)] == [
         ("Currency", "USD"),
         ("Monthly fee", "2.50 USD"),
-        ("Prices", "0.60 USD up to 10; 0.50 USD beyond"),
+        ("Prices", "0.60 USD up to 10, 0.50 USD beyond"),
+    ]
+
+
+def older_price(*tiers, **fields):
+    """Return a price as entries had it before they kept its words."""
+    return {
+        "number": 2,
+        "currency": "USD",
+        "meter": "connection_time",
+        "unit": "million connection minutes",
+        "effective_from": "2026-12-01T00:00:00+00:00",
+        "fee_micros": 0,
+        "included_units": 0,
+        "unit_mode": "fraction",
+        "proration": "none",
+        "tiers": [
+            {"up_to": up_to, "unit_price_nanos": nanos} for up_to, nanos in tiers
+        ],
+    } | fields
+
+
+def test_an_older_price_without_words_reads_as_sentences():
+    before = older_price((None, 500_000_000))
+    after = older_price(
+        (10, 600_000_000), (None, 500_000_000), fee_micros=25_000_000, included_units=1
+    )
+    changed = entry(Event.PRICE_PUBLISHED, before=before, after=after)
+    withdrawn = entry(Event.PRICE_CLOSED, before=before, after={"reason": "Wrong"})
+
+    assert list(changes_in_words(changed)) == [
+        (
+            "Price: 0.60 USD per million connection minutes up to 10 million connection "
+            "minutes, 0.50 USD per million connection minutes beyond. A fee of 25.00 USD per "
+            "month is charged too. The first 1 million connection minutes of a month are included."
+        ),
+        "Before: 0.50 USD per million connection minutes.",
+    ]
+    assert list(changes_in_words(withdrawn)) == [
+        "Withdrawn: 0.50 USD per million connection minutes."
     ]
