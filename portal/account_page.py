@@ -18,6 +18,7 @@ from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
 from accounts.security_policy import SecurityPolicy, session_limits
 from products.billing.models import Budget, Invoice
+from products.billing.queries.completeness import uninvoiced_months
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice, subtotal_in_words
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
@@ -138,6 +139,7 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
             account,
         ),
         "usage": _usage(account, month),
+        "uninvoiced": uninvoiced_months(account, now),
         "invoices": _rows(
             Invoice.objects.filter(account=account).order_by("-month", "-pk"),
             "billing_invoice",

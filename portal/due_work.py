@@ -73,6 +73,16 @@ def stuck_work(now: datetime) -> list[Stuck]:
             "Open the draft invoices in the admin: each says which usage is missing.",
         ),
         Stuck(
+            "uninvoiced months",
+            UsagePeriod.objects.exclude(uninvoiced_since=None)
+            .order_by()
+            .values("account_id", "month")
+            .distinct()
+            .count(),
+            "Find the months in the admin, in the list of periods: the account's page says why a "
+            "month has no invoice.",
+        ),
+        Stuck(
             "disputes",
             UsageDispute.objects.filter(resolved_at=None).count(),
             "Resolve the usage disputes in the admin.",

@@ -338,6 +338,10 @@ class UsagePeriodAdmin(UsageAdmin):
     list_filter = (
         "is_closed",
         ("account_id", set_filter("account", unset="Unknown", filled="Known")),
+        (
+            "uninvoiced_since",
+            set_filter("invoice", unset="Not missing", filled="Missing"),
+        ),
     )
     search_fields = ("=service", "=account_id", "=month")
     search_help_text = "Service, account or month (2026-11), in full"
@@ -345,6 +349,7 @@ class UsagePeriodAdmin(UsageAdmin):
     fields = readonly_fields = (
         *list_display,
         *("http_from_clients", "http_to_clients", "stale_until", "digest"),
+        *("records_deleted_at", "uninvoiced_since"),
     )
 
     @admin.display(description="ordinary HTTP from clients")

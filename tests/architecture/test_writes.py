@@ -90,6 +90,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
     "products.metering.commands.periods.keep_bounds": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
+    "products.metering.commands.periods.mark_uninvoiced": "an account's month that waits for an invoice, read by staff",
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
     "products.metering.commands.retention.delete_old_voided": OLD,
     "products.metering.commands.retention.delete_records": OLD,

@@ -185,6 +185,9 @@ def test_an_email_for_an_invitation_that_ended_is_not_due(acme):
 STUCK = {
     "emails": lambda acme: mail(acme, attempts=8),
     "invoices": lambda acme: invoice(acme, ends_at=EARLIER, status="draft"),
+    "uninvoiced months": lambda acme: UsagePeriod.objects.create(
+        service="s", month="2026-10", as_of=NOW, uninvoiced_since=EARLIER
+    ),
     "disputes": lambda acme: UsageDispute.objects.create(
         kind="connection",
         record_id="c",

@@ -37,6 +37,7 @@ from products.billing.queries.invoices import unfinished_invoices
 from products.billing.queries.rows import fill_parties
 from products.billing.queries.terms import contract_of, period_of, terms_of
 from products.catalogue.money import Money
+from products.metering.commands import mark_uninvoiced
 from products.months import Month
 
 
@@ -77,6 +78,7 @@ def draft_invoice(
     _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
+        mark_uninvoiced(account.pk, month, None)
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -125,6 +127,7 @@ def finalize_invoice(
     _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
+        mark_uninvoiced(account.pk, month, None)
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -273,6 +276,7 @@ def _check_complete(invoice: Invoice, now: datetime) -> None:
 def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
     """Save the bill as a draft. Raises TermsChanged if it is not based on the terms of now."""
     account = invoice.account
+    mark_uninvoiced(account.pk, bill.month, None)
     pending = sum(
         each.amount_micros
         for each in pending_adjustments(account.pk, bill.month, bill.terms.currency)

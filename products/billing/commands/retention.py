@@ -4,13 +4,20 @@ import logging
 from datetime import datetime
 
 from accounts.models import Account
-from products.billing.queries.completeness import needs_usage
+from products.billing.queries.completeness import (
+    lacks_invoice,
+    months_to_invoice,
+    needs_usage,
+)
+from products.billing.queries.terms import month_at
 from products.metering.commands import (
     deletable_periods,
     delete_old_voided,
     delete_records,
+    mark_uninvoiced,
 )
 from products.metering.queries.periods import owners_of
+from products.months import Month
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +45,16 @@ def delete_old_usage(*, now: datetime) -> int:
             "Old usage records stay until the month is invoiced.",
             extra={"account_id": account_id, "month": month},
         )
+        _mark(accounts[account_id], Month.read(month), now)
     for period in periods:
         account_id = account_ids.get(period.service, "")
         if not needed & {(account_id, month) for month in period.months_beside}:
             deleted += delete_records(period, now)
     return deleted
+
+
+def _mark(account: Account, month: Month, now: datetime) -> None:
+    """Mark a month that the sweep of invoices no longer tries, although it has something to bill."""
+    is_tried = month in months_to_invoice(month_at(account, now))
+    if not is_tried and lacks_invoice(account, month, now):
+        mark_uninvoiced(account.pk, month, now)

@@ -12,6 +12,7 @@ from accounts.errors import RefusalError
 from accounts.models import Account
 from products.billing.commands.budgets import check_budget
 from products.billing.commands.closing import (
+    UsageDeleted,
     bill_late_usage,
     draft_invoice,
     finalize_invoice,
@@ -23,7 +24,8 @@ from products.billing.models import Invoice
 from products.billing.queries.bills import is_stale
 from products.billing.queries.completeness import final_at, months_to_invoice
 from products.billing.queries.invoices import accounts_to_bill, unfinished_invoices
-from products.billing.queries.terms import month_at
+from products.billing.queries.terms import CurrencyConflict, month_at
+from products.metering.commands import mark_uninvoiced
 from products.months import Month
 
 logger = logging.getLogger(__name__)
@@ -97,7 +99,11 @@ def _close_month(account: Account, *, month: Month, now: datetime) -> None:
     rows = Invoice.of_month(account, month)
     invoice = rows.exclude(status=Invoice.Status.VOID).first()
     if invoice is None or invoice.status == Invoice.Status.OPEN:
-        draft_invoice(JOB, account=account, month=month, now=now)
+        try:
+            draft_invoice(JOB, account=account, month=month, now=now)
+        except (CurrencyConflict, UsageDeleted):  # no later run can do it either
+            mark_uninvoiced(account.pk, month, now)
+            raise
     elif invoice.status == Invoice.Status.DRAFT:
         if now >= final_at(invoice):
             finalize_invoice(JOB, account=account, month=month, now=now)

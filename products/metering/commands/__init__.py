@@ -20,6 +20,7 @@ from products.metering.commands.outages import (
 )
 from products.metering.commands.periods import (
     keep_bounds,
+    mark_uninvoiced,
     presume_closed,
     rebuild_stale_periods,
     rebuild_usage,
@@ -45,6 +46,7 @@ __all__ = [
     "ingest",
     "issue_credential",
     "keep_bounds",
+    "mark_uninvoiced",
     "note_outage",
     "note_status",
     "presume_closed",

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from accounts.actor import Actor
 from accounts.errors import Invalid
@@ -20,6 +21,7 @@ from products.billing.commands.running import refresh_bill
 from products.billing.commands.sweeps import close_due_months, refresh_bills
 from products.billing.models import (
     Adjustment,
+    Contract,
     Credit,
     CreditNote,
     Invoice,
@@ -41,7 +43,7 @@ from products.metering.commands import (
     rebuild_usage,
     void_usage,
 )
-from products.metering.models import ConnectionUsage, Edge, UsageDispute
+from products.metering.models import ConnectionUsage, Edge, UsageDispute, UsagePeriod
 from products.metering.queries import usage
 from products.metering.queries.voids import EdgeTime
 from products.months import Month
@@ -49,6 +51,7 @@ from tests.factories.services import ServiceFactory
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, many_minutes, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
+from tests.products.web.conftest import text_of
 
 JOB = Actor.system("bill-accounts")
 NOVEMBER = Month(2026, 11)
@@ -632,3 +635,28 @@ def test_the_sweep_finds_an_invoice_that_waits_without_later_usage(acme, websock
 def test_the_sweep_keeps_the_running_bill(acme, shop, enabled):
     assert refresh_bills(MID_OCTOBER) == 1
     assert open_invoice(acme.pk, OCTOBER).counted_at == MID_OCTOBER
+
+
+def test_a_month_that_cannot_be_invoiced_is_stuck_until_it_can(
+    acme, shop, enabled, staff
+):
+    connection_usage(shop, MID_OCTOBER, 90)
+    rebuild_usage(now=CLOSED)
+    contract = Contract.objects.create(
+        account=acme, from_month="2026-10", currency="EUR", assigned_at=CLOSED
+    )
+    page = reverse("admin:accounts_account_change", args=[acme.pk])
+
+    close_due_months(CLOSED)
+    close_due_months(CLOSED + timedelta(hours=1))
+
+    assert UsagePeriod.objects.get().uninvoiced_since == CLOSED
+    why = "No invoice for October 2026 Acme is billed in EUR, but these products have"
+    assert why in text_of(staff.get(page))
+
+    contract.delete()
+    assert "manage.py close_month 2026-10" in text_of(staff.get(page))
+    close_due_months(CLOSED + timedelta(hours=2))
+
+    assert UsagePeriod.objects.get().uninvoiced_since is None
+    assert "No invoice for" not in text_of(staff.get(page))

@@ -60,6 +60,11 @@ def months_left():
     return sorted(connections)
 
 
+def marked():
+    rows = UsagePeriod.objects.exclude(uninvoiced_since=None)
+    return sorted(rows.values_list("month", flat=True))
+
+
 def test_records_of_old_closed_months_are_deleted_and_periods_stay(used):
     assert delete_old_usage(now=END_OF_DECEMBER) == 2
     assert months_left() == ["2026-11", "2026-12"]
@@ -146,6 +151,10 @@ def test_records_are_kept_if_there_is_something_to_bill_and_no_invoice(
 
     # Those of October wait for the invoice of November, of which they can be a part.
     assert months_left() == ["2026-10", "2026-11", "2026-12"]
+    assert marked() == []
+
+    delete_old_usage(now=FEBRUARY)
+    assert marked() == ["2026-11"]
 
 
 def test_records_are_kept_if_the_prices_do_not_fit_the_currency(
