@@ -1,6 +1,7 @@
 """Base class of the admin's pages: they only read, and their forms call one command."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -13,15 +14,17 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, IntegerField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from accounts.authentication import staff_actor_of
 from accounts.errors import Conflict, Invalid, NotFound
+from accounts.models import Account
 
 RowT = TypeVar("RowT", bound=Model)
 
@@ -33,6 +36,69 @@ class ReasonForm(forms.Form):
         label="Reason",
         help_text="The account's members can read it. It is kept in the audit trail.",
         widget=forms.Textarea({"rows": 3}),
+    )
+
+
+NOTHING = "–"  # in place of a value that is not set
+
+
+def _words_of(value: Any) -> str:
+    """Return a boolean as a word: an icon's colour would say that one of them is wrong."""
+    return {None: NOTHING, True: "yes", False: "no"}[value]
+
+
+def _figure_of(value: int | None) -> str:
+    """Return a number with separators."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def account_link(account: Account | None) -> str:
+    """Return an account's name, as a link to its page."""
+    if account is None:
+        return NOTHING
+    return format_html('<a href="{}">{}</a>', admin_url(account), account.name)
+
+
+def _text_of(field: Any) -> Callable[[Any], str] | None:
+    """Return what makes the text of a field's value; None if Django's own is right."""
+    if field.choices or field.primary_key:
+        return None
+    if isinstance(field, BooleanField):
+        return _words_of
+    if isinstance(field, IntegerField):
+        return _figure_of
+    if field.is_relation and field.related_model is Account:
+        return account_link
+    return None
+
+
+@cache
+def _column_of(field: Any) -> Callable[[Model], str] | None:
+    """Return the column of a field; always the same, since Django compares columns."""
+    text = _text_of(field)
+    if text is None:
+        return None
+
+    @admin.display(description=field.verbose_name, ordering=field.name)
+    def column(row: Model) -> str:
+        return text(getattr(row, field.name))
+
+    column.__name__ = field.name
+    return column
+
+
+def columns_of(
+    names: Sequence[Any], model: type[Model], owner: object
+) -> tuple[Any, ...]:
+    """Return the columns of a list or the fields of a row as people read them.
+
+    A name stays if it is a method of `owner`, or if Django shows its field well.
+    """
+    fields = {field.name: field for field in model._meta.fields}  # noqa: SLF001 - Django's own name
+    return tuple(
+        (name in fields and not hasattr(owner, name) and _column_of(fields[name]))
+        or name
+        for name in names
     )
 
 
@@ -52,6 +118,22 @@ def set_filter(title: str, *, unset: str, filled: str) -> type[FieldListFilter]:
     return SetFilter
 
 
+def yes_no_filter(title: str, *, yes: str, no: str) -> type[FieldListFilter]:
+    """Return a filter by a boolean column, with the words for both."""
+
+    class YesNoFilter(admin.BooleanFieldListFilter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.title = title
+
+        def choices(self, changelist: ChangeList) -> Iterator[Any]:
+            words = ("All", yes, no)
+            for choice, word in zip(super().choices(changelist), words, strict=True):
+                yield {**choice, "display": word}
+
+    return YesNoFilter
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Lets staff read. No one can add, change or delete, not even a Django superuser."""
 
@@ -64,6 +146,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
+    empty_value_display = NOTHING
 
     def get_urls(self) -> list[URLPattern]:
         """Return the URLs of the model's own pages, then Django's."""
@@ -72,6 +155,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
             for route, view, name in self.own_pages
         ]
         return [*own, *super().get_urls()]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with words for booleans and links to accounts."""
+        return columns_of(self.list_display, self.model, self)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields of a row, with words for booleans."""
+        return columns_of(list(super().get_fields(request, obj)), self.model, self)
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -196,6 +287,36 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         }
         status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
         return render(request, template, context, status=status)
+
+
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Rows that belong to a row, for staff to read."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the columns, with words for booleans and links to accounts."""
+        return columns_of(list(super().get_fields(request, obj)), self.model, self)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the same: Django excludes them from its form."""
+        return columns_of(
+            list(super().get_readonly_fields(request, obj)), self.model, self
+        )
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Allow staff."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        return False
 
 
 def admin_url(of: Model | type[Model]) -> str:

@@ -6,17 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.html import format_html
 
 from accounts.admin import proposals, trail  # noqa: F401 - registers their pages
 from accounts.admin_pages import (
     ReadOnlyAdmin,
+    ReadOnlyInline,
     ReasonForm,
-    admin_url,
     row_or_404,
     set_filter,
+    yes_no_filter,
 )
 from accounts.commands import offboarding
 from accounts.commands.accounts import (
@@ -44,52 +44,21 @@ class CreateAccountForm(forms.Form):
     )
 
 
-def account_link(account: Account) -> str:
-    """Return an account's name, as a link to its page."""
-    return format_html('<a href="{}">{}</a>', admin_url(account), account.name)
-
-
 def service_access(membership: Membership) -> str:
     """Return which services a member has access to, in words (R21)."""
     return "Chosen services" if membership.is_limited else "All services"
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(ReadOnlyInline):
     """The accounts of a user."""
 
     model = Membership
-    fields = readonly_fields = ("member_of", "role", "access", "created_at")
-    extra = 0
-    can_delete = False
-    show_change_link = False
-
-    @admin.display(description="account")
-    def member_of(self, membership: Membership) -> str:
-        """Return the account's name, as a link to its page."""
-        return account_link(membership.account)
+    fields = readonly_fields = ("account", "role", "access", "created_at")
 
     @admin.display(description="access to services")
     def access(self, membership: Membership) -> str:
         """Return the access to services in words."""
         return service_access(membership)
-
-    def has_view_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Allow staff."""
-        return request.user.is_active and request.user.is_staff
-
-    def has_add_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Refuse."""
-        return False
 
 
 class AccountAdmin(ReadOnlyAdmin):
@@ -251,8 +220,12 @@ class UserAdmin(ReadOnlyAdmin):
     )
 
     list_display = ("email", "name", "is_staff", "is_active", "last_login")
-    list_filter = ("is_staff", "is_active")
+    list_filter = (
+        ("is_staff", yes_no_filter("staff", yes="Staff", no="Not staff")),
+        ("is_active", yes_no_filter("state", yes="Active", no="Disabled")),
+    )
     search_fields = ("email", "name", "id")
+    search_help_text = "A part of the email, the name or the ID"
     ordering = ("email",)
     fields = (
         "id",
@@ -344,7 +317,13 @@ class InvitationAdmin(ReadOnlyAdmin):
         "accepted_at",
         "revoked_at",
     )
+    list_filter = (
+        "role",
+        ("accepted_at", set_filter("answer", unset="Not accepted", filled="Accepted")),
+        ("revoked_at", set_filter("state", unset="Not revoked", filled="Revoked")),
+    )
     search_fields = ("email", "account__name")
+    search_help_text = "A part of the email or of the account's name"
     list_select_related = ("account",)
     ordering = ("-created_at",)
 
@@ -378,6 +357,13 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
         "attempts",
         "problem",
     )
-    search_fields = ("to", "subject")
+    list_filter = (
+        ("sent_at", set_filter("state", unset="Not sent", filled="Sent")),
+        ("problem", set_filter("last attempt", unset="No problem", filled="Failed")),
+    )
+    search_fields = ("to", "subject", "account__name")
+    search_help_text = (
+        "A part of the recipient's email, the subject or the account's name"
+    )
     list_select_related = ("account",)
     ordering = ("-created_at",)

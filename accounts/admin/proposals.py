@@ -70,6 +70,7 @@ class ProposalAdmin(ReadOnlyAdmin):
     list_filter = (StateFilter,)
     list_select_related = ("account", "proposed_by", "decided_by")
     search_fields = ("summary", "=account__id", "account__name")
+    search_help_text = "A part of the proposal or of the account's name, or its ID"
     ordering = ("-proposed_at", "-pk")
     fields = readonly_fields = (
         *("title", "summary", "account", "reason", "state"),

@@ -69,6 +69,7 @@ class ProductAdmin(ReadOnlyAdmin):
     list_display = ("name", "slug", "purchase_mode", "per_service", "state", "position")
     list_filter = ("purchase_mode", "state")
     search_fields = ("name", "slug")
+    search_help_text = "A part of the name, or of the name in the API"
     ordering = ("position", "name")
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
     change_list_template = "admin/catalogue/product_list.html"

@@ -38,6 +38,9 @@ class DomainClaimAdmin(ReadOnlyAdmin):
     list_filter = ("state", "method")
     list_select_related = ("account",)
     search_fields = ("name", "=account__id", "account__name")
+    search_help_text = (
+        "A part of the domain or of the account's name, or its ID in full"
+    )
     ordering = ("name", "-verified_at", "pk")
     exclude = ("token",)
     change_form_template = "admin/domains/claim.html"

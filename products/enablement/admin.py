@@ -18,8 +18,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from accounts.admin_pages import (
+    NOTHING,
     ReadOnlyAdmin,
     ReasonForm,
+    account_link,
     row_or_404,
     set_filter,
 )
@@ -114,7 +116,11 @@ class PriceVersionAdmin(ReadOnlyAdmin):
     )
     list_filter = (PriceStateFilter,)
     list_select_related = ("plan",)
-    search_fields = ("plan__name", "plan__product__name", "=plan__account__id")
+    search_fields = (
+        *("plan__name", "plan__product__name"),
+        *("=plan__account__id", "plan__account__name"),
+    )
+    search_help_text = "A part of the name of the plan, its product or its account"
     ordering = ("plan__name", "-number")
     fields = readonly_fields = (
         *("plan", "number", "price", "effective_from", "effective_to"),
@@ -157,7 +163,8 @@ class EnablementAdmin(ReadOnlyAdmin):
         ("ends_at", set_filter("state", unset="Current", filled="Ended")),
     )
     list_select_related = ("account", "product")
-    search_fields = ("=account__id", "account__name")
+    search_fields = ("=account__id", "account__name", "started_by", "ended_by")
+    search_help_text = "A part of the name of the account or of who started or ended it"
     ordering = ("-starts_at",)
     change_form_template = "admin/enablement/enablement.html"
     own_pages = (
@@ -170,10 +177,12 @@ class EnablementAdmin(ReadOnlyAdmin):
         """Return the row's fields, and whether the agreement is the one that was agreed to."""
         return [*super().get_fields(request, obj), "agreement"]
 
-    @admin.display(description="agreement", boolean=True)
-    def agreement(self, row: Enablement) -> bool | None:
-        """Tell whether sentence and record give the hashes kept with them; None without them."""
-        return is_as_agreed(row) if row.agreed_text_hash else None
+    @admin.display(description="agreement")
+    def agreement(self, row: Enablement) -> str:
+        """Tell whether sentence and record give the hashes kept with them."""
+        if not row.agreed_text_hash:
+            return NOTHING
+        return "intact" if is_as_agreed(row) else "ALTERED"
 
     def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Assign a package to an account."""
@@ -225,11 +234,27 @@ class EnablementAdmin(ReadOnlyAdmin):
 class ServiceProductAdmin(ReadOnlyAdmin):
     """Products switched on for services."""
 
-    list_display = ("service", "product", "starts_at", "ends_at", "started_by")
-    list_filter = ("product",)
-    list_select_related = ("service", "product")
-    search_fields = ("=service__id", "service__name", "=service__account__id")
+    list_display = (
+        *("service", "account", "product", "starts_at", "ends_at", "started_by"),
+    )
+    list_filter = (
+        "product",
+        ("ends_at", set_filter("state", unset="Switched on", filled="Switched off")),
+    )
+    list_select_related = ("service__account", "product")
+    search_fields = (
+        *("=service__id", "service__name"),
+        *("=service__account__id", "service__account__name"),
+    )
+    search_help_text = (
+        "A part of the name of the service or its account, or its ID in full"
+    )
     ordering = ("-starts_at",)
+
+    @admin.display(description="account")
+    def account(self, row: ServiceProduct) -> str:
+        """Return the account's name, as a link to its page."""
+        return account_link(row.service.account)
 
 
 def _note_in_words(row: ProductRequest) -> str:
@@ -256,6 +281,9 @@ class ProductRequestAdmin(ReadOnlyAdmin):
         "-requested_at",
     )
     search_fields = ("account__name", "=account__id", "requested_by", "note")
+    search_help_text = (
+        "A part of the account's name, of the requester's name or of the note"
+    )
     change_form_template = "admin/enablement/request.html"
     own_pages = (
         ("<int:request_id>/answer/", "answer_view", "enablement_answer"),

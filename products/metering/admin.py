@@ -21,7 +21,14 @@ from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
 
-from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404, set_filter
+from accounts.admin_pages import (
+    NOTHING,
+    ReadOnlyAdmin,
+    ReasonForm,
+    row_or_404,
+    set_filter,
+    yes_no_filter,
+)
 from products.instants import SECOND_US, instant_of
 from products.metering.commands import resolve_dispute
 from products.metering.models import (
@@ -149,6 +156,7 @@ class EdgeAdmin(ReadOnlyAdmin):
         ("revoked_at", set_filter("credential", unset="Valid", filled="Revoked")),
     )
     search_fields = ("name",)
+    search_help_text = "A part of the name"
     ordering = ("revoked_at", "name", "-created_at")
     fields = (
         *("id", "name", "state", "program", "created_at", "last_seen_at", "asked_at"),
@@ -239,6 +247,7 @@ class UsageAdmin(ReadOnlyAdmin):
         named: QuerySet = rows.annotate(
             service_name=Subquery(service.values("name")),
             account_name=Subquery(service.values("account__name")),
+            account_key=Subquery(service.values("account")),
         )
         return named
 
@@ -258,8 +267,11 @@ class UsageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="account")
     def named_account(self, row: Any) -> str:
-        """Return the account's name."""
-        return row.account_name or "–"
+        """Return the account's name, as a link to its page."""
+        if row.account_name is None:
+            return NOTHING
+        url = reverse("admin:accounts_account_change", args=[row.account_key])
+        return format_html('<a href="{}">{}</a>', url, row.account_name)
 
     @admin.display(description="from clients")
     def from_clients(self, row: Any) -> str:
@@ -281,8 +293,8 @@ class ConnectionUsageAdmin(UsageAdmin):
         *("started", "duration", "from_clients", "to_clients", "state"),
     )
     list_filter = (
-        "final",
-        "clock_differs",
+        ("final", yes_no_filter("state", yes="Closed", no="Open or presumed closed")),
+        ("clock_differs", yes_no_filter("clock", yes="Out of sync", no="In sync")),
         (
             "presumed_closed_at",
             set_filter("end", unset="Reported or open", filled="Presumed"),
@@ -336,7 +348,7 @@ class UsagePeriodAdmin(UsageAdmin):
         *("from_clients", "to_clients", "requests", "is_closed", "as_of"),
     )
     list_filter = (
-        "is_closed",
+        ("is_closed", yes_no_filter("state", yes="Closed", no="Open")),
         ("account_id", set_filter("account", unset="Unknown", filled="Known")),
         (
             "uninvoiced_since",
@@ -382,6 +394,7 @@ class UsageDisputeAdmin(UsageAdmin):
         "kind",
     )
     search_fields = ("=record_id", "=service", "=account_id", "=month")
+    search_help_text = "Record, service, account or month (2026-11), in full"
     ordering = ("-found_at", "-pk")
     change_form_template = "admin/metering/dispute.html"
     own_pages = (

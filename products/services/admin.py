@@ -2,7 +2,12 @@
 
 from django.contrib import admin
 
-from accounts.admin_pages import ReadOnlyAdmin, set_filter
+from accounts.admin_pages import (
+    ReadOnlyAdmin,
+    account_link,
+    set_filter,
+    yes_no_filter,
+)
 from products.services.models import Part, Service, Version
 from products.services.summary import audit_values
 
@@ -18,6 +23,9 @@ class ServiceAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("=id", "name", "=account__id", "account__name")
+    search_help_text = (
+        "A part of the name of the service or its account, or its ID in full"
+    )
     ordering = ("account__name", "name")
 
     def trail_filter(self, row: Service) -> dict[str, str]:
@@ -39,15 +47,25 @@ class VersionAdmin(ReadOnlyAdmin):
         "comment",
         "created_at",
     )
-    list_filter = ("active", "locked", "staged")
+    list_filter = (
+        ("active", yes_no_filter("state", yes="Active", no="Not active")),
+        ("locked", yes_no_filter("lock", yes="Locked", no="Draft")),
+        ("staged", yes_no_filter("staging", yes="Staged", no="Not staged")),
+    )
     list_select_related = ("service__account",)
-    search_fields = ("=service__id", "service__name", "=service__account__id")
+    search_fields = (
+        *("=service__id", "service__name"),
+        *("=service__account__id", "service__account__name"),
+    )
+    search_help_text = (
+        "A part of the name of the service or its account, or its ID in full"
+    )
     ordering = ("-created_at", "-pk")
 
     @admin.display(description="account")
     def account(self, version: Version) -> str:
-        """Return the account's name."""
-        return version.service.account.name
+        """Return the account's name, as a link to its page."""
+        return account_link(version.service.account)
 
     def trail_filter(self, row: Version) -> dict[str, str]:
         """Return the filter for the entries about the version."""
@@ -58,10 +76,11 @@ class VersionAdmin(ReadOnlyAdmin):
 class PartAdmin(ReadOnlyAdmin):
     """Parts of all versions; secrets are never shown."""
 
-    list_display = ("name", "kind", "version", "service", "updated_at")
+    list_display = ("name", "kind", "version", "service", "account", "updated_at")
     list_filter = ("kind",)
-    list_select_related = ("version__service",)
+    list_select_related = ("version__service__account",)
     search_fields = ("=name", "=public_id", "=version__service__id")
+    search_help_text = "Name, ID or the service's ID, in full"
     ordering = ("-updated_at", "-pk")
     exclude = ("values",)
     readonly_fields = ("shown_values",)
@@ -70,6 +89,11 @@ class PartAdmin(ReadOnlyAdmin):
     def service(self, part: Part) -> str:
         """Return the service's name."""
         return part.version.service.name
+
+    @admin.display(description="account")
+    def account(self, part: Part) -> str:
+        """Return the account's name, as a link to its page."""
+        return account_link(part.version.service.account)
 
     @admin.display(description="values")
     def shown_values(self, part: Part) -> str:

@@ -10,6 +10,7 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from accounts.audit.models import AuditEvent
 from accounts.date_formats import (
@@ -254,3 +255,12 @@ def api_command(context: template.Context, path: str) -> dict[str, Any]:
     url = context["request"].build_absolute_uri(path)
     command = f'curl -H "Fastly-Key: $FASTLY_KEY" "{url}"'
     return {"command": command, "pieces": re.split(r"(?<=[/?&=])(?=\w)", command)}
+
+
+@register.filter
+def labelled(cells: Iterable[SafeString], headers: Iterable[dict[str, Any]]) -> Any:
+    """Yield the cells of a row in an admin's list; all but the first name their column."""
+    for cell, header in zip(cells, headers, strict=True):
+        start = format_html('<td data-label="{}"', capfirst(header["text"]))
+        is_first = not cell.startswith("<td")
+        yield cell if is_first else start + SafeString(cell.removeprefix("<td"))

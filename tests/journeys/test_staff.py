@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Account, User
 from products.catalogue.models import Plan
 from products.enablement.commands import request_product
 from products.metering.commands import rebuild_usage
@@ -76,3 +77,31 @@ def test_staff_answer_a_request_and_resolve_a_dispute_in_place(
     page.follow("Resolve…")
     page.reads("Duration")
     assert page.faults() == []
+
+
+# Boxes whose content is wider than they are.
+CUT = """() => [...document.querySelectorAll(
+    "#content, .results, .form-row, .submit-row, .submit-row input, .object-tools"
+)].filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.className || box.id)"""
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_long_names_are_never_cut_in_the_admin(browse, ada, sam, acme, width):
+    long = "w" * 90
+    Account.objects.filter(pk=acme.pk).update(name=f"Acme-{long}")
+    User.objects.filter(pk=sam.user_id).update(name=f"Sam{long}")
+    user = f"/admin/accounts/user/{sam.user_id}"
+    page = browse(ada, viewport={"width": width, "height": 900})
+
+    cut = {}
+    for path in (
+        "/admin/accounts/membership/",
+        f"{user}/change/",
+        f"{user}/do/disable/",
+        f"/admin/accounts/account/{acme.pk}/change/",
+    ):
+        page.open(path)
+        cut[path] = page.page.evaluate(CUT)
+        assert page.faults() == []
+
+    assert {path: boxes for path, boxes in cut.items() if boxes} == {}

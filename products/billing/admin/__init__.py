@@ -20,7 +20,9 @@ from django.utils import timezone
 from accounts.actor import Actor
 from accounts.admin_pages import (
     ReadOnlyAdmin,
+    ReadOnlyInline,
     ReasonForm,
+    account_link,
     admin_url,
     row_or_404,
     set_filter,
@@ -174,6 +176,7 @@ class ContractAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
+    search_help_text = "A part of the account's name, or its ID in full"
     ordering = ("-from_month", "account__name", "-pk")
     own_pages = (
         ("assign/<str:account_id>/", "assign_view", "billing_contract_assign"),
@@ -227,7 +230,7 @@ def _measured(meter: str, quantity: int) -> str:
     return f"{quantity:,} {unit}{'' if quantity == 1 else 's'}"
 
 
-class LineInline(admin.TabularInline):
+class LineInline(ReadOnlyInline):
     """The lines of an invoice."""
 
     model = InvoiceLine
@@ -235,8 +238,6 @@ class LineInline(admin.TabularInline):
         *("position", "kind", "month", "product", "price_version"),
         *("measured", "connections", "amount_exact", "amount"),
     )
-    extra = 0
-    can_delete = False
 
     @admin.display(description="quantity")
     def measured(self, line: InvoiceLine) -> str:
@@ -248,16 +249,8 @@ class LineInline(admin.TabularInline):
         """Return the rounded amount."""
         return str(Money(line.amount_micros, line.invoice.currency))
 
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Let staff read."""
-        return request.user.is_active and request.user.is_staff
 
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse to add rows."""
-        return False
-
-
-class CreditNoteInline(admin.TabularInline):
+class CreditNoteInline(ReadOnlyInline):
     """The credit notes that correct an invoice."""
 
     model = CreditNote
@@ -266,8 +259,6 @@ class CreditNoteInline(admin.TabularInline):
         "issued_by",
     )
     ordering = ("pk",)
-    extra = 0
-    can_delete = False
     show_change_link = True
 
     @admin.display(description="quantity")
@@ -279,14 +270,6 @@ class CreditNoteInline(admin.TabularInline):
     def amount(self, note: CreditNote) -> str:
         """Return the amount in the currency of the invoice."""
         return str(Money(note.amount_micros, note.invoice.currency))
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Let staff read."""
-        return request.user.is_active and request.user.is_staff
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse to add rows."""
-        return False
 
 
 def _after_void(invoice: Invoice, now: datetime) -> str:
@@ -323,6 +306,9 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_filter = ("status", "kind", "currency")
     list_select_related = ("account",)
     search_fields = ("=number", "=account__id", "account__name", "=month")
+    search_help_text = (
+        "A part of the account's name; or number, month (2026-11) or account ID in full"
+    )
     ordering = ("-month", "-pk")
     exclude = ("subtotal_micros", "credits_micros", "due_micros")
     readonly_fields = ("replacement", "subtotal", "credits", "due")
@@ -367,16 +353,28 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     """Late usage of final months."""
 
     list_display = (
-        *("found_at", "corrects", "product", "measured", "amount", "billed_on"),
+        *("found_at", "account", "corrects", "product", "measured", "amount"),
+        "billed_on",
     )
     list_filter = (
         ("billed_on", set_filter("state", unset="Not billed yet", filled="Billed")),
     )
-    list_select_related = ("corrects", "product", "billed_on")
-    search_fields = ("=corrects__number", "=corrects__account__id")
+    list_select_related = ("corrects__account", "product", "billed_on")
+    search_fields = (
+        *("=corrects__number", "=corrects__account__id"),
+        "corrects__account__name",
+    )
+    search_help_text = (
+        "A part of the account's name; or its ID or the invoice's number in full"
+    )
     ordering = ("-found_at", "-pk")
     exclude = ("amount_micros", "meter", "quantity")
-    readonly_fields = ("measured", "amount")
+    readonly_fields = ("account", "measured", "amount")
+
+    @admin.display(description="account")
+    def account(self, row: Adjustment) -> str:
+        """Return the account's name, as a link to its page."""
+        return account_link(row.corrects.account)
 
     @admin.display(description="quantity")
     def measured(self, row: Adjustment) -> str:
@@ -405,6 +403,7 @@ class CreditAdmin(ReadOnlyAdmin):
     list_filter = ("source",)
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
+    search_help_text = "A part of the account's name, or its ID in full"
     ordering = ("-granted_at", "-pk")
     own_pages = (("grant/<str:account_id>/", "grant_view", "billing_credit_grant"),)
     exclude = ("amount_micros",)
@@ -463,6 +462,9 @@ class CreditEntryAdmin(InMoney):
     list_filter = ("kind",)
     list_select_related = ("account", "credit", "invoice")
     search_fields = ("=account__id", "account__name", "=invoice__number")
+    search_help_text = (
+        "A part of the account's name; or its ID or the invoice's number in full"
+    )
     ordering = ("-at", "-pk")
 
 
@@ -471,12 +473,24 @@ class CreditNoteAdmin(InMoney):
     """Credit notes."""
 
     trail_type = "credit_note"
-    list_display = ("number", "invoice", "product", "measured", "amount", "issued_at")
-    list_select_related = ("invoice", "product", "credit")
-    search_fields = ("=number", "=invoice__number", "=invoice__account__id")
+    list_display = (
+        *("number", "account", "invoice", "product", "measured", "amount"),
+        "issued_at",
+    )
+    list_select_related = ("invoice__account", "product", "credit")
+    search_fields = (
+        *("=number", "=invoice__number", "=invoice__account__id"),
+        "invoice__account__name",
+    )
+    search_help_text = "A part of the account's name; or its ID or a number in full"
     ordering = ("-issued_at", "-pk")
     exclude = ("amount_micros", "meter", "quantity")
-    readonly_fields = ("measured", "amount")
+    readonly_fields = ("account", "measured", "amount")
+
+    @admin.display(description="account")
+    def account(self, note: CreditNote) -> str:
+        """Return the account's name, as a link to its page."""
+        return account_link(note.invoice.account)
 
     @admin.display(description="quantity")
     def measured(self, note: CreditNote) -> str:
@@ -493,6 +507,7 @@ class BudgetAdmin(ReadOnlyAdmin):
     list_filter = ("action",)
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
+    search_help_text = "A part of the account's name, or its ID in full"
     ordering = ("account__name",)
     exclude = ("amount_micros", "thresholds")
     readonly_fields = ("amount", "notified_at")
@@ -510,6 +525,9 @@ class BudgetAlertAdmin(ReadOnlyAdmin):
     list_display = ("reached_at", "account", "month", "percent", "spent", "budget")
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name", "=month")
+    search_help_text = (
+        "A part of the account's name; or its ID or a month (2026-11) in full"
+    )
     ordering = ("-reached_at", "-pk")
     exclude = ("budget_micros", "spent_micros")
     readonly_fields = ("spent", "budget")

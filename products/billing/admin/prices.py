@@ -39,6 +39,7 @@ class PlanAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("product", "account")
     search_fields = ("name", "product__name", "account__name")
+    search_help_text = "A part of the name of the plan, its product or its account"
     ordering = ("product__position", "kind", "name")
     change_form_template = "admin/billing/plan.html"
     own_pages = (

@@ -100,7 +100,7 @@ def test_list_of_edges_shows_their_status(staff_client):
     words = (
         "haproxy",
         "611",
-        "4321",
+        "4,321",
         "online",
         "offline",
         "never connected",

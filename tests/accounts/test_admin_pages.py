@@ -1,0 +1,72 @@
+"""The admin's lists and rows: words, separators and links in place of raw values."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from accounts.admin_pages import ReadOnlyAdmin, columns_of
+from products.metering.models import Edge
+from tests.factories import NOW
+from tests.products.web.conftest import text_of
+
+PAGES = list(admin.site._registry.values())
+
+
+@pytest.fixture
+def staff(ada, browser):
+    return browser(ada)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
+def test_a_search_says_what_it_finds(page):
+    assert isinstance(page, ReadOnlyAdmin)
+    assert bool(page.search_fields) == bool(page.search_help_text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
+def test_no_filter_of_a_list_asks_about_the_name_of_a_boolean_column(page):
+    booleans = {
+        field.name
+        for field in page.opts.get_fields()
+        if field.get_internal_type() == "BooleanField"
+    }
+
+    assert booleans.isdisjoint(
+        each for each in page.list_filter if isinstance(each, str)
+    )
+
+
+def test_booleans_are_words_and_numbers_have_separators(staff, sam):
+    edge = Edge.objects.create(
+        name="fra-1", digest="d", created_at=NOW, open_connections=1_234_567
+    )
+    pages = {
+        "edges": reverse("admin:metering_edge_changelist"),
+        "edge": reverse("admin:metering_edge_change", args=[edge.pk]),
+        "user": reverse("admin:accounts_user_change", args=[sam.user_id]),
+    }
+
+    found = {name: staff.get(url) for name, url in pages.items()}
+
+    assert "1,234,567" in text_of(found["edges"])
+    assert "1,234,567" in text_of(found["edge"])
+    assert "Is staff: no" in text_of(found["user"])
+    assert [each for each in found.values() if b"icon-no.svg" in each.content] == []
+
+
+def test_a_value_that_is_not_set_is_a_dash():
+    columns = columns_of(["clock_offset_ms", "store_is_writable"], Edge, object())
+    missing = Edge(clock_offset_ms=None, store_is_writable=None)
+
+    assert [column(missing) for column in columns] == ["–", "–"]
+
+
+def test_a_list_leads_to_the_account_and_names_each_columns_cell(staff, sam, acme):
+    page = staff.get(reverse("admin:accounts_membership_changelist"))
+
+    account = reverse("admin:accounts_account_change", args=[acme.pk])
+    content = page.content.decode()
+    assert (
+        f'<td data-label="Account" class="field-account"><a href="{account}"' in content
+    )
+    assert 'data-label="Role"' in content
