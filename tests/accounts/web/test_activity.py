@@ -68,10 +68,17 @@ def test_an_entry_shows_actor_event_time_interface_and_change(
 
 
 def test_an_entry_has_a_page_with_all_its_fields(acme, sam, browser, write):
-    write(reason="For the shop.", agreed_text_hash="a" * 64, product="websockets")
+    write(
+        reason="For the shop.",
+        agreed_text_hash="a" * 64,
+        product="websockets",
+        target=("version", "S/2", "shop version 2"),
+    )
 
     shown_text = text(browser(sam).get("/activity/1/"))
 
+    assert "Target shop version 2 S/2" in shown_text
+    assert "Type of the target version" in shown_text
     assert "192.0.2.10, Tests/1" in shown_text
     assert "sam@example.com" in shown_text
     assert "“For the shop.”" in shown_text
