@@ -181,6 +181,14 @@ def _refuses_connections(entry: AuditEvent) -> bool:
     return _is_enabled(entry) and not is_trial
 
 
+def _is_on_trial(entry: AuditEvent) -> bool:
+    return (entry.body.get("after") or {}).get("source") == "trial"
+
+
+def _is_billed(entry: AuditEvent) -> bool:
+    return not _is_on_trial(entry)
+
+
 def _is_given_by_another(entry: AuditEvent) -> bool:
     """Return whether access was given, and not got by creating the service."""
     return "level" not in (entry.body.get("after") or {})
@@ -223,6 +231,7 @@ _OUTAGE_ENDED = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services"),
     NoticeRule(Topic.EDGES, Audience.STAFF, "admin:metering_edge_changelist"),
 )
+_BILL_ADVICE: Final = "It changes the monthly bill. The page Products has its price."
 _VOID_ADVICE: Final = "It is not to be paid. Credits that it used are returned. If an invoice replaces it, both name each other."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 _INVOICE = (NoticeRule(Topic.BILLS, Audience.COSTS, "invoice"),)
@@ -259,7 +268,10 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.SECOND_FACTOR_DISABLED: _LOGIN,
     Event.RECOVERY_CODES_GENERATED: _LOGIN,
     Event.EMAIL_CHANGED: _LOGIN,
-    Event.PRODUCT_ENABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
+    Event.PRODUCT_ENABLED: (
+        NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products", advice=_BILL_ADVICE, applies=_is_billed),
+        NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products", applies=_is_on_trial),
+    ),
     Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
     Event.PRODUCT_REQUESTED: (
         NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "product_request", applies=_is_asked_of_superusers),

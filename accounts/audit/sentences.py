@@ -400,7 +400,8 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         "n": number,
         "service": service,
         "product": _product(entry, names),
-        "reason": str(entry.body.get("reason") or ""),
+        "reason": _without_stop(str(entry.body.get("reason") or "")),
+        "after.reason": _without_stop(str(after.get("reason") or "")),
         "fields": _fields(entry, before, after, names),
         "services": _services(after, names),
         "package": values.get("after.plan", "")
@@ -511,10 +512,21 @@ def _reasons(after: Mapping[str, Any]) -> dict[str, str]:
     found = [str(each) for each in reasons] if isinstance(reasons, list) else []
     if not found:
         return {}
-    first = found[0].removesuffix(".")
+    first = _without_stop(found[0])
     more = len(found) - 1
     words = f"and {more} more reason{'s' if more > 1 else ''}" if more else ""
     return {"first_reason": first, "more_reasons": words}
+
+
+def _without_stop(reason: str) -> str:
+    """Return a reason as the end of a sentence, which has no full stop; "..." stays."""
+    stops = len(reason) - len(reason.rstrip("."))
+    return reason[:-1] if stops == 1 else reason
+
+
+def with_stop(sentence: str) -> str:
+    """Return a sentence with its full stop, unless it ends with a mark of its own."""
+    return sentence if sentence.endswith((".", "?", "!", "…")) else f"{sentence}."
 
 
 def _side(entry: AuditEvent, name: str) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from accounts.audit import reader
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import personal_data_of
-from accounts.audit.sentences import changes_in_words, sentence_of
+from accounts.audit.sentences import changes_in_words, sentence_of, with_stop
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
@@ -255,7 +255,12 @@ def _notify_sales(
     if not rule.applies(entry):
         return 0
     sentence = str(sentence_of(entry, names))
-    lines = [f"{sentence}.", "", f"Account: {account} ({account.pk})", _when(entry)]
+    lines = [
+        with_stop(sentence),
+        "",
+        f"Account: {account} ({account.pk})",
+        _when(entry),
+    ]
     if email := personal_data_of(entry).get("email"):
         lines.append(f"Email of the requester: {email}")
     lines += [
@@ -274,7 +279,7 @@ def _notify_sales(
 
 def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]:
     reason = str(entry.body.get("reason") or "")
-    if reason and reason not in str(sentence_of(entry, names)):
+    if reason and reason.rstrip(".") not in str(sentence_of(entry, names)):
         yield f"Reason: {reason}"
     if rule.details:
         yield from changes_in_words(entry, names)
@@ -293,6 +298,8 @@ def _page_of(entry: AuditEvent, rule: NoticeRule) -> str:
     page = reverse(rule.page)
     if rule.page == "products" and entry.product:
         return f"{page}#{entry.product}"
+    if rule.topic is Topic.BUDGET:
+        return f"{page}#budget"
     if rule.page == "members" or rule.page.startswith("admin:"):
         # A list, searched for what the entry is about.
         is_named = entry.target_type in {"edge", "user"}
@@ -331,21 +338,10 @@ def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
     notice, rule = first.notice, first.rule
     account, portal = notice.account, settings.PORTAL_URL
     subject = notice.sentence
-    lines = [f"Hello {notice.user},", ""]
-    for each in emails:
-        lines.append(f"{each.notice.sentence}.")
-        if len(emails) > 1:
-            lines += each.notice.details.splitlines()
-    lines.append("")
-    if account:
-        lines.append(f"Account: {account}")
-    with _as_read_by(notice.user, account):
-        lines.append(f"When: {minute_text(notice.at)}")
-    if len(emails) == 1:
-        lines += notice.details.splitlines()
-    else:
+    if len(emails) > 1:
         subject = shorten(subject, MAX_SHARED_SUBJECT, placeholder="…")
         subject += f", and {len(emails) - 1} more"
+    lines = [f"Hello {notice.user},", "", *_what_happened(emails)]
     lines += ["", _page_line(emails)]
     if first.may_read:
         lines.append(_activity_line([each.notice for each in emails]))
@@ -361,6 +357,23 @@ def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
         body="\n".join(lines) + "\n",
         now=now,
     )
+
+
+def _what_happened(emails: Sequence[_Email]) -> Iterator[str]:
+    """Yield the notices of an email, where and when; details of all of them once, at the end."""
+    notice = emails[0].notice
+    is_shared = len({each.notice.details for each in emails}) == 1
+    for each in emails:
+        yield with_stop(each.notice.sentence)
+        if not is_shared:
+            yield from each.notice.details.splitlines()
+    yield ""
+    if notice.account:
+        yield f"Account: {notice.account}"
+    with _as_read_by(notice.user, notice.account):
+        yield f"When: {minute_text(notice.at)}"
+    if is_shared:
+        yield from notice.details.splitlines()
 
 
 def _page_line(emails: Sequence[_Email]) -> str:

@@ -173,6 +173,7 @@ PAGES = [
     (Event.CREDIT_NOTE_ISSUED, {"target": ("credit_note", "1", "CN-1"), "after": {"invoice": "INV-1"}}, "/billing/invoices/INV-1/"),
     (Event.CREDIT_NOTE_ISSUED, {"target": ("credit_note", "1", "CN-1")}, "/billing/"),
     (Event.PRODUCT_ENABLED, {}, "/products/#websockets"),
+    (Event.BUDGET_CHANGED, {}, "/billing/#budget"),
     (Event.PRODUCT_REQUESTED, {"after": {"request": 7}}, "/requests/7/"),
     (Event.PRODUCT_REQUESTED, {}, "/products/"),
     (Event.WEBHOOK_PAUSED, {"target": ("webhook", ID, "https://x.test/")}, f"/webhooks/{ID}/"),
@@ -212,6 +213,7 @@ PERSON = {"target": ("user", "Eve", "Eve")}  # replaced by the id
 SHOP = {"service_id": "shop", "target": ("version", "x/1", "x version 1")}
 RECIPIENTS = [
     (Event.PRODUCT_ENABLED, {}, ["Bo", "Grace"]),
+    (Event.PRODUCT_ENABLED, {"after": {"source": "trial"}}, ["Bo", "Grace"]),
     (Event.PRODUCT_DISABLED, {}, ["Bo", "Grace"]),
     (Event.PRICE_PUBLISHED, {}, ["Bo", "Grace"]),
     (Event.ACCOUNT_SUSPENDED, {}, ["Bo", "Grace"]),
@@ -370,6 +372,38 @@ def test_notices_of_one_change_are_one_email(people, write, settings):
     portal = settings.PORTAL_URL
     assert f"Products: {portal}/products/\n" in mail.body
     assert f"Activity: {portal}/activity/" not in mail.body  # Bo can't
+
+
+def test_what_is_said_of_all_notices_of_an_email_is_said_once(people, write):
+    for slug in ("websockets", "ngwaf"):
+        target = ("product", slug, slug)
+        write(
+            Event.PRODUCT_DISABLED, target=target, product=slug, reason="Trial is over."
+        )
+
+    make_notices(now=NOW)
+
+    body = OutgoingMail.objects.get(to="bo@example.com").body
+    assert body.count("Reason: Trial is over.") == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("Unpaid invoice.", "Sam suspended the account: Unpaid invoice."),
+        ("Unpaid invoice", "Sam suspended the account: Unpaid invoice."),
+        ("Unpaid?", "Sam suspended the account: Unpaid?"),
+        ("Unpaid...", "Sam suspended the account: Unpaid..."),
+    ],
+)
+def test_a_sentence_of_an_email_has_one_full_stop(people, write, reason, line):
+    write(Event.ACCOUNT_SUSPENDED, reason=reason)
+
+    make_notices(now=NOW)
+
+    body = OutgoingMail.objects.get(to="bo@example.com").body
+    assert f"\n{line}\n" in body
+    assert "Reason:" not in body
 
 
 def test_a_removed_member_is_notified(acme, people, sam, eve, membership):

@@ -126,7 +126,7 @@ SENTENCES = [
     (Event.TOKEN_EXPIRING, BY_JOB | {"target": ("token", "1", "CI"), "after": {"owner": "Eve", "expires_at": "2026-12-06T12:00:00+00:00"}}, "The API token CI of Eve expires on 6 December 2026, 12:00 UTC"),
     (Event.TOKEN_EXPIRING, BY_JOB | {"target": ("token", "1", "CI"), "after": {"role": "engineer", "expires_at": "2026-12-06T12:00:00+00:00"}}, "The automation token CI (engineer) expires on 6 December 2026, 12:00 UTC"),
     (Event.TRIAL_ENDING, WEBSOCKETS | BY_JOB | {"after": {"ends_at": "2026-12-06T12:00:00+00:00"}}, "The trial of WebSockets ends on 6 December 2026, 12:00 UTC. New connections are refused then unless a superuser purchases it"),
-    (Event.TRIAL_ENDED, WEBSOCKETS | BY_JOB | {"after": {"reason": "Its time is over."}}, "The trial of WebSockets ended: Its time is over."),
+    (Event.TRIAL_ENDED, WEBSOCKETS | BY_JOB | {"after": {"reason": "Its time is over."}}, "The trial of WebSockets ended: Its time is over"),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "direct", "plan": "p"}}, "Sam purchased WebSockets after the trial"),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "package", "plan": "Edge Complete"}}, "Sam replaced the trial of WebSockets with the package Edge Complete"),
     (Event.BUDGET_CHANGED, {"before": {"amount": ""}, "after": {"amount": FIFTY, "thresholds": [50], "action": "notify"}}, "Sam set the budget to 50.00 USD"),
