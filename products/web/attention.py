@@ -207,7 +207,7 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
         services = [each.name for each in state.services if each.pk in viewer.services]
         held = state.enablement
         if state.block is not None:
-            sentence = f"{name} is blocked: {state.block.reason}"
+            sentence = f"{name} is blocked, so new connections are refused: {state.block.reason}"
         elif services and not state.is_on:
             sentence = (
                 f"{name} is switched on for {names_in_words(services, SHOWN)}, but disabled for "

@@ -100,9 +100,11 @@ def test_a_product_that_is_blocked(browser, sam, enabled, complete, now):
 
     assert item == (
         "Blocked",
-        "WebSockets is blocked: The budget of this month is used up.",
+        "WebSockets is blocked, so new connections are refused: The budget of this month is used up.",
         "Open the budget",
     )
+    in_use = text_of(browser(sam).get("/"))
+    assert "WebSockets Blocked New connections are refused." in in_use
 
 
 @pytest.mark.parametrize(
