@@ -18,6 +18,7 @@ from accounts.audit.models import ChainHead
 from portal.celery import app as celery
 from portal.due_work import due_since, max_delay, stuck_work
 from products.metering.queries.edges import OFFLINE_AFTER, active_edges
+from products.units import duration_in_words
 
 BROKER_SECONDS = 2
 OK = "ok"
@@ -124,7 +125,7 @@ def check_triggers() -> Health:
 def check_work(now: datetime) -> Health:
     """Return whether the sweeps carry out what is due."""
     late = [
-        f"{name} is overdue by {int((now - since).total_seconds() // 60)} min"
+        f"{name} is overdue by {duration_in_words(now - since)}"
         for name, since in due_since(now).items()
         if since is not None and now - since > max_delay(name)
     ]
@@ -139,7 +140,7 @@ def check_stuck(now: datetime) -> Health:
     found = [each for each in stuck_work(now) if each.count and not each.is_customers]
     if not found:
         return Health("stuck")
-    counts = ", ".join(f"{each.count} {each.kind}" for each in found)
+    counts = ", ".join(f"{each.count:,} {each.kind}" for each in found)
     return Health("stuck", counts, " ".join(each.remedy for each in found))
 
 

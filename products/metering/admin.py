@@ -255,6 +255,22 @@ class UsageAdmin(ReadOnlyAdmin):
         """Return the filter for the entries of the service."""
         return {"service": row.service}
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Show a row under the name of its service, where its own name has the id."""
+        row = self.get_object(request, object_id)
+        named = {}
+        if row is not None and row.service_name:
+            named["subtitle"] = str(row).replace(row.service, row.service_name)
+        return super().change_view(
+            request, object_id, form_url, (extra_context or {}) | named
+        )
+
     @admin.display(description="service", ordering="service")
     def named_service(self, row: Any) -> str:
         """Return the service's name and id."""

@@ -27,6 +27,8 @@ class ServiceAdmin(ReadOnlyAdmin):
         "A part of the name of the service or its account, or its ID in full"
     )
     ordering = ("account__name", "name")
+    readonly_fields = ("id",)
+    change_form_template = "admin/services/service.html"
 
     def trail_filter(self, row: Service) -> dict[str, str]:
         """Return the filter for the entries of the service."""

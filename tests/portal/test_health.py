@@ -107,6 +107,19 @@ def test_status_exits_with_1_and_says_what_to_do():
     assert "Waiting to be sent: emails: 1\n" in output.getvalue()
 
 
+@pytest.mark.usefixtures("db")
+def test_overdue_work_says_for_how_long_in_words():
+    queue_mail(
+        account=AccountFactory.create(),
+        to="sam@acme.example",
+        subject="Late",
+        body="Late",
+        now=NOW - timedelta(days=30, hours=2),
+    )
+
+    assert health.check_work(NOW).found == "send-mail is overdue by 30 d 2 h"
+
+
 def test_system_status_in_the_admin_is_for_staff_and_says_what_to_do(
     client, broker, ada, sam
 ):

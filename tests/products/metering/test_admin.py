@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_usage
-from products.metering.models import UsageDispute
+from products.metering.models import UsageDispute, UsagePeriod
 from products.services.models import Service
 from tests.accounts.conftest import confirm
 from tests.factories import NOW
@@ -58,6 +58,16 @@ def test_staff_read_every_list_and_row(staff_client, dispute, kind):
     added = staff_client.get(reverse(f"admin:metering_{kind}_add"))
 
     assert (listed.status_code, shown.status_code, added.status_code) == (200, 200, 403)
+
+
+def test_the_title_of_a_period_has_the_name_of_its_service(staff_client, dispute, shop):
+    period = UsagePeriod.objects.get(service=shop.pk)
+
+    page = staff_client.get(
+        reverse("admin:metering_usageperiod_change", args=[period.pk])
+    )
+
+    assert page.context["subtitle"] == f"shop in {period.month}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

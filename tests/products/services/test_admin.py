@@ -64,3 +64,18 @@ def test_a_service_can_be_opened_but_not_saved(staff_client, shop):
     assert staff_client.get(url).status_code == 200
     assert staff_client.post(url, {"name": "mine"}).status_code == 403
     assert Service.objects.get(pk=shop.pk).name == "shop"
+
+
+def test_the_page_of_a_service_has_its_id_and_leads_to_what_belongs_to_it(
+    staff_client, shop
+):
+    live_version(shop)
+    page = staff_client.get(reverse("admin:services_service_change", args=[shop.pk]))
+
+    content = page.content.decode()
+    lists = ("services_version", "deploy_deployment", "enablement_serviceproduct")
+    links = [f"{reverse(f'admin:{name}_changelist')}?q={shop.pk}" for name in lists]
+    assert [link for link in links if link not in content] == []
+    assert f'<div class="readonly">{shop.pk}</div>' in content
+    versions = staff_client.get(links[0]).content.decode()
+    assert 'data-label="Account"' in versions
