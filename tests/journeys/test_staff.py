@@ -79,10 +79,12 @@ def test_staff_answer_a_request_and_resolve_a_dispute_in_place(
     assert page.faults() == []
 
 
-# Boxes whose content is wider than they are.
+# Boxes whose content is wider than they are, and buttons whose label is higher.
 CUT = """() => [...document.querySelectorAll(
     "#content, .results, .form-row, .submit-row, .submit-row input, .object-tools"
-)].filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.className || box.id)"""
+)].filter(box =>
+    box.scrollWidth > box.clientWidth + 1 || box.matches("input") && box.scrollHeight > box.clientHeight + 1
+).map(box => box.className || box.id)"""
 
 
 @pytest.mark.parametrize("width", [1280, 320])
