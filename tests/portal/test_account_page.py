@@ -5,6 +5,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -80,6 +81,7 @@ def test_a_bill_that_rounds_to_zero_is_not_said_to_be_zero(acme, shop, staff, en
     assert "Bill so far less than 0.01 USD" in text
 
 
+@time_machine.travel(NOW, tick=False)  # the invitation expires
 def test_an_email_is_not_awaited_that_is_never_sent(acme, sam, staff, now):
     invitation = invite(
         sam, account=acme, email="new@acme.example", role="user", now=now
