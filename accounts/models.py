@@ -21,7 +21,7 @@ SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
 def id_field() -> "models.CharField[str, str]":
     """Return a primary key field of 22 random characters."""
     return models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
 
 
@@ -229,13 +229,14 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
-    last_used_ip = models.CharField(max_length=64, blank=True)
+    last_used_ip = models.CharField("last used from", max_length=64, blank=True)
     expiry_noted_at = models.DateTimeField(null=True, blank=True)  # the latest
     revoked_at = models.DateTimeField(null=True, blank=True)
-    ip = models.CharField(max_length=64, blank=True)
+    ip = models.CharField("created from", max_length=64, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "API token"
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(scope__in=[scope.value for scope in TokenScope]),

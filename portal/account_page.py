@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, Exists, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.urls import reverse
 
 from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.names import names_in
 from accounts.audit.queries import VerificationResult, trail_of, verify
 from accounts.audit.sentences import sentence_of
-from accounts.models import Account, Invitation, Membership, OutgoingMail
+from accounts.models import Account, ApiToken, Invitation, Membership, OutgoingMail
 from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
 from accounts.security_policy import SecurityPolicy, session_limits
@@ -35,6 +35,8 @@ from products.enablement.queries import (
 from products.metering.models import UsageDispute, UsagePeriod
 from products.months import Month
 from products.services.models import Service, Version
+from products.webhooks.models import Webhook
+from products.webhooks.queries import state_of
 
 # TableRows of each table on the page; the list that a link leads to has the rest.
 ROWS: Final = 10
@@ -66,6 +68,14 @@ class ServiceRow:
 
     service: Service
     products: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A webhook with the name of its state."""
+
+    webhook: Webhook
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +142,20 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
             "accounts_invitation",
             account,
         ),
+        "tokens": _rows(
+            ApiToken.objects.filter(account=account, revoked_at=None)
+            .select_related("user")
+            .order_by("-created_at", "pk"),
+            "accounts_apitoken",
+            account,
+        ),
         "services": _services(account),
         "domains": _rows(
             DomainClaim.objects.filter(account=account).order_by("name"),
             "domains_domainclaim",
             account,
         ),
+        "webhooks": _webhooks(account),
         "usage": _usage(account, month),
         "uninvoiced": uninvoiced_months(account, now),
         "invoices": _rows(
@@ -229,6 +247,18 @@ def _services(account: Account) -> TableRows:
         )
         for service in rows.shown
     )
+    return TableRows(shown, rows.total, rows.url)
+
+
+def _webhooks(account: Account) -> TableRows:
+    """Return the webhooks, first the paused and the failing ones."""
+    webhooks = Webhook.objects.filter(account=account).order_by(
+        F("paused_at").desc(nulls_last=True),
+        F("failing_since").desc(nulls_last=True),
+        "url",
+    )
+    rows = _rows(webhooks, "webhooks_webhook", account)
+    shown = tuple(WebhookRow(webhook, state_of(webhook)) for webhook in rows.shown)
     return TableRows(shown, rows.total, rows.url)
 
 

@@ -8,12 +8,16 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
+from django.utils import timezone
+from django.utils.html import format_html
 
 from accounts.admin import proposals, trail  # noqa: F401 - registers their pages
 from accounts.admin_pages import (
     ReadOnlyAdmin,
     ReadOnlyInline,
     ReasonForm,
+    admin_url,
     row_or_404,
     set_filter,
     yes_no_filter,
@@ -28,7 +32,16 @@ from accounts.commands.accounts import (
 from accounts.commands.invitations import resend_invitation
 from accounts.commands.proposals import needs_approval, proposed
 from accounts.commands.security_policy import lift_security_policy
-from accounts.models import Account, Invitation, Membership, OutgoingMail, User
+from accounts.lists import names_in_words
+from accounts.models import (
+    Account,
+    ApiToken,
+    Invitation,
+    Membership,
+    OutgoingMail,
+    User,
+)
+from accounts.queries import account_services
 
 
 class CreateAccountForm(forms.Form):
@@ -293,6 +306,80 @@ class MembershipAdmin(ReadOnlyAdmin):
     def trail_filter(self, row: Membership) -> dict[str, str]:
         """Return the filter for the entries about the member."""
         return {"account": row.account_id, "target": row.user_id}
+
+
+class TokenStateFilter(admin.SimpleListFilter):
+    """Filter by whether API tokens can be used."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("valid", "Valid"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Apply the choice."""
+        expired = Q(expires_at__lte=timezone.now())
+        if self.value() == "valid":
+            return queryset.filter(~expired, revoked_at=None)
+        if self.value() == "expired":
+            return queryset.filter(expired, revoked_at=None)
+        if self.value() == "revoked":
+            return queryset.filter(revoked_at__isnull=False)
+        return queryset
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """API tokens of all accounts, without what they are checked by."""
+
+    trail_type = "token"
+    list_display = (
+        *("name", "account", "acts_as", "scope", "access"),
+        *("expires_at", "last_used_at", "revoked_at"),
+    )
+    list_filter = (
+        TokenStateFilter,
+        "scope",
+        ("user", set_filter("owner", unset="Account", filled="User")),
+    )
+    list_select_related = ("account", "user")
+    search_fields = (
+        *("=id", "name", "user__name", "user__email"),
+        *("=account__id", "account__name"),
+    )
+    search_help_text = (
+        "A part of the name of the token, its owner or its account, of the owner's email, or an ID "
+        "in full"
+    )
+    ordering = ("-created_at", "pk")
+    fields = readonly_fields = (
+        *("id", "name", "account", "acts_as", "scope", "named_services", "created_at"),
+        *("ip", "user_agent", "expires_at", "last_used_at", "last_used_ip"),
+        "revoked_at",
+    )
+
+    @admin.display(description="acts as")
+    def acts_as(self, token: ApiToken) -> str:
+        """Return the owner, as a link to their page, or the role of an automation token."""
+        if token.user is None:
+            return f"the account, as {token.role}"
+        return format_html('<a href="{}">{}</a>', admin_url(token.user), token.user)
+
+    @admin.display(description="access to services")
+    def access(self, token: ApiToken) -> str:
+        """Return how many services the token is limited to."""
+        count = len(token.services)
+        return f"{count:,} service{pluralize(count)}" if count else "All services"
+
+    @admin.display(description="access to services")
+    def named_services(self, token: ApiToken) -> str:
+        """Return the names of the services that the token is limited to."""
+        rows = account_services(token.account_id).filter(pk__in=token.services)
+        names = dict(rows.values_list("pk", "name"))
+        limits = [f"{names.get(key, 'deleted')} ({key})" for key in token.services]
+        return names_in_words(limits) or "All services"
 
 
 @admin.register(Invitation)

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('email', models.EmailField(max_length=254, unique=True)),
                 ('name', models.CharField(max_length=100)),
                 ('is_active', models.BooleanField(default=True)),
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Account',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
                 ('billing_zone', models.CharField(default='UTC', max_length=64)),
                 ('zone_changes', models.JSONField(default=list, editable=False)),
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ApiToken',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
                 ('scope', models.CharField(choices=[('global', 'global'), ('global:read', 'global:read'), ('purge_select', 'purge_select'), ('purge_all', 'purge_all')], max_length=16)),
                 ('services', models.JSONField(default=list)),
@@ -67,20 +67,23 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_ip', models.CharField(blank=True, max_length=64)),
+                ('last_used_ip', models.CharField(blank=True, max_length=64, verbose_name='last used from')),
                 ('expiry_noted_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('ip', models.CharField(blank=True, max_length=64)),
+                ('ip', models.CharField(blank=True, max_length=64, verbose_name='created from')),
                 ('user_agent', models.CharField(blank=True, max_length=300)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to='accounts.account')),
                 ('role', models.CharField(blank=True, max_length=16)),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'verbose_name': 'API token',
+            },
         ),
         migrations.CreateModel(
             name='Invitation',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('email', models.EmailField(max_length=254)),
                 ('name', models.CharField(blank=True, max_length=100)),
                 ('role', models.CharField(choices=[('user', 'User'), ('billing', 'Billing'), ('engineer', 'Engineer'), ('superuser', 'Superuser')], max_length=16)),
@@ -110,7 +113,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Membership',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('user', 'User'), ('billing', 'Billing'), ('engineer', 'Engineer'), ('superuser', 'Superuser')], max_length=16)),
                 ('limit_services', models.BooleanField(default=False)),
                 ('disabled_at', models.DateTimeField(blank=True, null=True)),
@@ -171,7 +174,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Notice',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('sequence', models.BigIntegerField()),
                 ('topic', models.CharField(max_length=16)),
                 ('sentence', models.TextField()),
@@ -214,7 +217,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Proposal',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(max_length=40)),
                 ('summary', models.TextField()),
                 ('arguments', models.JSONField()),

@@ -21,7 +21,7 @@ class Webhook(models.Model):
     """
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="webhooks"
@@ -95,10 +95,23 @@ class Delivery(models.Model):
                 condition=models.Q(attempted_at=None),
                 name="delivery_queued",
             ),
+            models.Index(
+                fields=["-id"],
+                condition=~models.Q(problem=""),
+                name="delivery_failed",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} #{self.sequence} to {self.webhook_id}"
+        what = (
+            self.event if self.sequence is None else f"{self.event} ({self.sequence:,})"
+        )
+        return f"{what} to {self.webhook}"
+
+    @property
+    def account_id(self) -> str:
+        """Return the id of the webhook's account."""
+        return self.webhook.account_id
 
     @property
     def is_test(self) -> bool:

@@ -18,6 +18,13 @@ STATES: Final = {
 }
 
 
+def state_of(webhook: Webhook) -> str:
+    """Return the name of a webhook's state in STATES."""
+    if webhook.is_paused:
+        return "paused"
+    return "active" if webhook.failing_since is None else "failing"
+
+
 def webhooks_of(actor: Actor) -> "QuerySet[Webhook]":
     """Return the account's webhooks, by URL. Raises Forbidden."""
     account = account_of(actor)

@@ -1,14 +1,28 @@
 """The admin's pages of accounts and users, and `createaccount`."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.commands.accounts import suspend_account
-from accounts.models import Account, Membership, Notice, OutgoingMail, User
+from accounts.commands.tokens import issue_automation_token, issue_token, revoke_token
+from accounts.models import (
+    Account,
+    ApiToken,
+    Membership,
+    Notice,
+    OutgoingMail,
+    User,
+)
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD, UserFactory
+from tests.products.web.conftest import text_of
 
 CREATE = "/admin/accounts/account/open/"
 FORM = {
@@ -231,6 +245,92 @@ def test_lists_of_customers_data_are_noted_in_the_platforms_trail(
 
     events = AuditEvent.objects.filter(account_id=PLATFORM)
     assert list(events.values_list("action", flat=True)) == actions
+
+
+@pytest.fixture
+def tokens(sam, shop, now):
+    """Return an automation token for one service, a revoked and an expired token of Sam."""
+    values = {"scope": "global", "expires_at": now + timedelta(days=30), "now": now}
+    issued = [
+        issue_automation_token(
+            sam, name="robot", role="engineer", services=[shop.pk], **values
+        ),
+        issue_token(sam, name="lost", services=(), **values),
+        issue_token(sam, name="old", services=(), **values),
+    ]
+    robot, lost, old = (each.token for each in issued)
+    revoke_token(sam, token=lost, now=now)
+    ApiToken.objects.filter(pk=old.pk).update(expires_at=now)
+    return {"robot": robot, "lost": lost, "old": old}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("state=valid", ["robot"]),
+        ("state=expired", ["old"]),
+        ("state=revoked", ["lost"]),
+        ("q=robo", ["robot"]),
+        ("q={id}", ["robot"]),
+        ("q=sam", ["lost", "old"]),
+        ("q=acme&user__isempty=1", ["robot"]),
+    ],
+)
+@time_machine.travel(NOW, tick=False)
+def test_staff_find_a_token_by_its_state_id_owner_and_account(
+    tokens, ada, browser, query, found
+):
+    url = f"/admin/accounts/apitoken/?{query.format(id=tokens['robot'].pk)}"
+
+    page = browser(ada).get(url)
+
+    assert sorted(each.name for each in page.context["cl"].result_list) == found
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_token_says_who_it_acts_as_and_on_which_services_but_not_its_digest(
+    tokens, sam, shop, ada, browser
+):
+    client = browser(ada)
+    robot = tokens["robot"]
+    pages = [
+        client.get("/admin/accounts/apitoken/"),
+        client.get(f"/admin/accounts/apitoken/{robot.pk}/change/"),
+        client.get(f"/admin/accounts/apitoken/{tokens['old'].pk}/change/"),
+    ]
+
+    rows, automation, own = map(text_of, pages)
+    digests = [each.digest for each in ApiToken.objects.all()]
+    assert "robot Acme the account, as engineer global 1 service 22 Dec 2026" in rows
+    assert f"Access to services: shop ({shop.pk})" in automation
+    assert "Acts as: Sam" in own
+    assert "Access to services: All services" in own
+    assert f"/admin/accounts/user/{sam.user_id}/change/" in pages[2].content.decode()
+    assert [each for each in digests for page in pages if each in page.text] == []
+
+
+@pytest.mark.usefixtures("tokens")
+def test_the_list_of_tokens_costs_the_same_queries_whatever_its_length(
+    sam, ada, browser, now
+):
+    client = browser(ada)
+    client.get("/admin/accounts/apitoken/")  # the first view is noted
+    with CaptureQueriesContext(connection) as few:
+        client.get("/admin/accounts/apitoken/")
+    for number in range(10):
+        issue_token(
+            sam,
+            name=f"token-{number}",
+            scope="global",
+            services=(),
+            expires_at=now + timedelta(days=1),
+            now=now,
+        )
+
+    with CaptureQueriesContext(connection) as many:
+        client.get("/admin/accounts/apitoken/")
+
+    assert len(many) == len(few)
 
 
 def test_signing_out_in_the_admin_is_noted(ada, browser):

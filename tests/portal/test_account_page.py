@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.commands.invitations import invite, revoke_invitation
 from accounts.commands.mail import queue_mail
+from accounts.commands.tokens import issue_token
 from accounts.roles import Role
 from products.billing.commands.running import refresh_bill
 from products.catalogue.models import Product
@@ -23,6 +24,7 @@ from tests.factories.accounts import member
 from tests.factories.domains import claimed
 from tests.factories.services import ServiceFactory
 from tests.factories.usage import connection_usage
+from tests.factories.webhooks import WebhookFactory
 from tests.products.web.conftest import text_of
 
 LINK = re.compile(r'<a[^>]*href="([^"]*)"[^>]*>\s*([^<]*?)\s*</a>')
@@ -157,6 +159,39 @@ def test_long_tables_end_with_a_link_to_the_rest_and_cost_the_same_queries(
     [services] = links(page, "All 12 services")
     assert text_of(staff.get(people)).count("Person ") == 12
     assert "12 services" in text_of(staff.get(services))
+
+
+def test_the_page_leads_to_tokens_and_to_webhooks_with_their_state(
+    acme, sam, staff, now
+):
+    issued = issue_token(
+        sam,
+        name="deploy",
+        scope="global",
+        services=(),
+        expires_at=now + timedelta(days=30),
+        now=now,
+    )
+    WebhookFactory.create(account=acme, url="https://example.com/good")
+    paused = WebhookFactory.create(
+        account=acme,
+        url="https://example.com/paused",
+        paused_at=now,
+        pause_reason="It failed for 3 days.",
+    )
+
+    page = staff.get(page_of(acme))
+
+    [token] = links(page, "Sam (deploy)")
+    [webhook] = links(page, paused.url)
+    deliveries = [url for url in links(page, "Deliveries") if "?q=" in url]
+    assert "Name: deploy" in text_of(staff.get(token))
+    assert "deploy" in text_of(staff.get(links(page, "All API tokens")[0]))
+    assert "State: paused" in text_of(staff.get(webhook))
+    assert "paused paused: It failed for 3 days." in text_of(page)
+    assert [staff.get(url).status_code for url in deliveries] == [200, 200]
+    assert deliveries[0].endswith(paused.pk)
+    assert issued.secret not in page.content.decode()
 
 
 def test_a_suspended_account_says_since_when_and_why(acme, staff, now):

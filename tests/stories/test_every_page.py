@@ -64,6 +64,7 @@ ADMINS = (
     "/admin/",
     "/admin/audit/auditevent/?q=osei",
     "/admin/accounts/account/",
+    "/admin/accounts/apitoken/",
     "/admin/accounts/membership/",
     "/admin/accounts/outgoingmail/",
     "/admin/accounts/user/",
@@ -73,6 +74,8 @@ ADMINS = (
     "/admin/enablement/productrequest/",
     "/admin/metering/edge/",
     "/admin/billing/invoice/",
+    "/admin/webhooks/delivery/",
+    "/admin/webhooks/webhook/",
 )
 
 

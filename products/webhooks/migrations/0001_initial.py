@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Webhook',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('url', models.CharField(max_length=500)),
                 ('events', models.JSONField(default=list)),
                 ('secret', models.TextField()),
@@ -67,5 +67,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('attempted_at', None)), fields=['webhook'], name='delivery_queued'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['-id'], name='delivery_failed'),
         ),
     ]
