@@ -91,7 +91,7 @@ class Plan(models.Model):
         TRIAL = "trial"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
     account = models.ForeignKey(
@@ -179,7 +179,7 @@ class PriceVersion(models.Model):
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     number = models.PositiveIntegerField()

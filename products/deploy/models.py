@@ -19,7 +19,7 @@ class Deployment(models.Model):
         DEACTIVATED = "deactivated"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     service = models.ForeignKey(
         Service, on_delete=models.PROTECT, related_name="deployments"

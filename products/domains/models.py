@@ -43,7 +43,7 @@ class DomainClaim(models.Model):
         STAFF = "staff", "by staff"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="domain_claims"

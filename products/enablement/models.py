@@ -41,7 +41,7 @@ class Enablement(models.Model):
         KEEP = "keep", "Let open connections end"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="enablements"

@@ -31,7 +31,7 @@ class Edge(models.Model):
     """
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     name = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
     digest = models.CharField(max_length=64, unique=True)

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Plan',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('direct', 'Direct'), ('package', 'Package'), ('trial', 'Trial')], max_length=8)),
                 ('name', models.CharField(max_length=80)),
                 ('trial_days', models.PositiveSmallIntegerField(blank=True, null=True)),
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PriceVersion',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
                 ('currency', models.CharField(default='USD', max_length=3)),
                 ('meter', models.CharField(max_length=20)),

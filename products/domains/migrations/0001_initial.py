@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='DomainClaim',
             fields=[
-                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(db_index=True, max_length=255)),
                 ('registrable_name', models.CharField(db_index=True, max_length=255)),
                 ('state', models.CharField(choices=[('pending', 'Pending'), ('verified', 'Verified'), ('lost', 'Lost')], default='pending', max_length=8)),

@@ -47,7 +47,7 @@ class Service(models.Model):
         WASM = "wasm", "Wasm"
 
     id = models.CharField(
-        primary_key=True, max_length=22, default=new_id, editable=False
+        "ID", primary_key=True, max_length=22, default=new_id, editable=False
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="services"
