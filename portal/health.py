@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from accounts.audit import triggers
 from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.audit.models import ChainHead
+from accounts.lists import names_in_words
 from portal.celery import app as celery
 from portal.due_work import due_since, max_delay, stuck_work
 from products.metering.queries.edges import OFFLINE_AFTER, active_edges
@@ -151,9 +152,9 @@ def check_clock(now: datetime) -> Health:
     if last is not None and last - now > CLOCK_TOLERANCE:
         seconds = (last - now).total_seconds()
         found.append(f"{seconds:.0f} s behind the last audit entry")
-    edges = [each.name for each in active_edges() if each.clock_differs][:10]
+    edges = [each.name for each in active_edges() if each.clock_differs]
     if edges:
-        found.append(f"differs at: {', '.join(edges)}")
+        found.append(f"differs at: {names_in_words(edges)}")
     if not found:
         return Health("clock")
     remedy = (
@@ -167,8 +168,8 @@ def check_edges(now: datetime) -> Health:
     """Return whether all edges that were ever online are online."""
     known = active_edges().filter(last_seen_at__isnull=False)
     offline = known.filter(last_seen_at__lt=now - OFFLINE_AFTER)
-    names = ", ".join(offline.values_list("name", flat=True)[:10])
+    names = list(offline.values_list("name", flat=True))
     if names:
         remedy = "Start the edge, or revoke its credential if it is gone for good."
-        return Health("edges", f"offline: {names}", remedy)
+        return Health("edges", f"offline: {names_in_words(names)}", remedy)
     return Health("edges")

@@ -170,7 +170,10 @@ class Invoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"draft of {self.month}"
+        if self.number:
+            return self.number
+        kind = "running bill" if self.status == self.Status.OPEN else "draft"
+        return f"{kind} of {self.month}"
 
     @property
     def is_final(self) -> bool:
@@ -309,7 +312,8 @@ class Adjustment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.corrects}: {self.quantity} more"
+        amount = Money(self.amount_micros, self.corrects.currency)
+        return f"{amount} of late usage for {self.corrects}"
 
 
 class Credit(models.Model):

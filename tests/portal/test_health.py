@@ -76,6 +76,26 @@ def test_readyz_lists_an_edge_that_is_offline_and_stays_200(client):
     assert response.json()["edges"] == "offline: edge-1"
 
 
+def test_of_many_edges_some_are_named_and_the_others_are_counted(db):
+    long_ago = NOW - timedelta(days=900)
+    for number in range(1_012):
+        Edge.objects.create(
+            name=f"edge-{number:04}",
+            digest=str(number),
+            created_at=long_ago,
+            last_seen_at=long_ago,
+            clock_offset_ms=90_000,
+        )
+    names = ", ".join(f"edge-{number:04}" for number in range(10))
+
+    found = [health.check_edges(NOW).found, health.check_clock(NOW).found]
+
+    assert found == [
+        f"offline: {names} and 1,002 more",
+        f"differs at: {names} and 1,002 more",
+    ]
+
+
 def test_a_broker_that_does_not_answer_is_no_reason_to_show_no_page(monkeypatch):
     broker = Celery(broker="amqp://127.0.0.1:1//")
     monkeypatch.setattr(health, "BROKER_SECONDS", 0.2)

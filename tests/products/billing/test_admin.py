@@ -15,7 +15,7 @@ from products.billing.commands import (
     void_invoice,
 )
 from products.billing.commands.sweeps import close_due_months
-from products.billing.models import Contract, Credit, Invoice
+from products.billing.models import Adjustment, Contract, Credit, Invoice
 from products.billing.queries.credits import balance
 from products.catalogue.money import Money
 from products.instants import microseconds_of
@@ -40,6 +40,16 @@ CONTRACT = {
 @pytest.fixture
 def draft(acme, enabled):
     return draft_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+
+def test_a_bill_and_late_usage_are_named_as_what_they_are():
+    running = Invoice(month="2026-12", status="open")
+    final = Invoice(number="T-000666", status="final", currency="USD")
+    late = Adjustment(corrects=final, quantity=-123_456, amount_micros=12_345_678)
+
+    assert str(running) == "running bill of 2026-12"
+    assert str(Invoice(month="2026-11", status="draft")) == "draft of 2026-11"
+    assert str(late) == "12.345678 USD of late usage for T-000666"
 
 
 @pytest.fixture
