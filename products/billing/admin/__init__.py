@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -30,7 +30,7 @@ from accounts.admin_pages import (
 from accounts.authentication import staff_actor_of
 from accounts.commands.reasons import MAX_REASON_LENGTH
 from accounts.errors import Conflict, Invalid, NotFound
-from accounts.lists import DateInput
+from accounts.lists import DateInput, names_in_words
 from accounts.models import Account
 from products.billing.admin import prices  # noqa: F401 - registers its pages
 from products.billing.bill import BANDWIDTH
@@ -70,7 +70,7 @@ from products.calendars import calendar_of
 from products.catalogue.forms import CurrencyField
 from products.catalogue.money import Money
 from products.metering.commands import void_usage
-from products.metering.models import Edge, UsageVoid
+from products.metering.models import MAX_EDGE_NAME_LENGTH, Edge, UsageVoid
 from products.metering.queries.voids import EdgeTime
 from products.months import Month, month_name
 from products.units import bytes_in_words
@@ -136,7 +136,11 @@ class FinalForm(forms.Form):
 class UsageVoidForm(forms.Form):
     """Which time of an edge counts for nothing, and why."""
 
-    edge = forms.ChoiceField()
+    edge = forms.CharField(
+        label="Name of the edge",
+        max_length=MAX_EDGE_NAME_LENGTH,
+        help_text="In full. If you enter a part of it, you see which edges match.",
+    )
     starts_at = forms.DateTimeField(
         label="From (UTC)",
         help_text="E.g. 2026-11-28 04:00:00. Connections that started from here on are voided.",
@@ -151,12 +155,18 @@ class UsageVoidForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
     )
 
-    def __init__(self, data: QueryDict | None, *, initial: dict[str, object]) -> None:
-        super().__init__(data, initial=initial)
-        names = Edge.objects.order_by("name").values_list("name", flat=True).distinct()
-        field = self.fields["edge"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
-        field.choices = [(name, name) for name in names]
+    def clean_edge(self) -> str:
+        """Return the name; of a part of names, say whose."""
+        typed: str = self.cleaned_data["edge"]
+        edges = Edge.objects.filter(name__icontains=typed).order_by("name")
+        names = list(edges.values_list("name", flat=True).distinct())
+        if typed in names:
+            return typed
+        if names:
+            raise forms.ValidationError(
+                f"Enter the name in full: {names_in_words(names, word='or')}."
+            )
+        raise forms.ValidationError("Enter the name of an edge. No edge matches.")
 
     @property
     def period(self) -> EdgeTime:

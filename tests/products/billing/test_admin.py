@@ -19,7 +19,8 @@ from products.billing.models import Adjustment, Contract, Credit, Invoice
 from products.billing.queries.credits import balance
 from products.catalogue.money import Money
 from products.instants import microseconds_of
-from products.metering.models import ConnectionUsage, UsageVoid
+from products.metering.models import ConnectionUsage, Edge, UsageVoid
+from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
@@ -230,6 +231,29 @@ def test_staff_review_what_a_void_affects_and_then_void_it(staff, acme, shop, fi
     assert done.status_code == 303
     assert UsageVoid.objects.get().reason == "Its credential was stolen."
     assert not ConnectionUsage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("EDGE-0", "Enter the name in full: edge-00, edge-01 or edge-02."),
+        ("edge-00x", "Enter the name of an edge. No edge matches."),
+        ("edge-00", ""),
+    ],
+)
+def test_the_edge_of_a_void_is_typed_and_not_chosen_among_all(
+    staff, db, typed, sentence
+):
+    for number in range(3):
+        Edge.objects.create(name=f"edge-0{number}", digest=str(number), created_at=NOW)
+    page = reverse("admin:billing_void_usage")
+
+    shown = staff.get(f"{page}?edge=edge-00").content.decode()
+    answer = staff.post(page, {"edge": typed})
+
+    assert 'value="edge-00"' in shown
+    assert "edge-01" not in shown
+    assert answer.context["form"].errors.get("edge", [""]) == [sentence]
 
 
 def test_a_void_names_the_field_that_is_wrong(staff, db):
