@@ -54,6 +54,17 @@ def test_booleans_are_words_and_numbers_have_separators(staff, sam):
     assert [each for each in found.values() if b"icon-no.svg" in each.content] == []
 
 
+def test_the_way_back_names_each_page_once(staff, shop):
+    webhooks = reverse("admin:webhooks_webhook_changelist")
+    service = reverse("admin:services_service_change", args=[shop.pk])
+
+    found = [text_of(staff.get(url)) for url in (webhooks, service)]
+
+    assert "Home › Webhooks › Webhooks" not in found[0]
+    assert "Home › Webhooks" in found[0]
+    assert "Home › Services › shop" in found[1]
+
+
 def test_a_value_that_is_not_set_is_a_dash():
     columns = columns_of(["clock_offset_ms", "store_is_writable"], Edge, object())
     missing = Edge(clock_offset_ms=None, store_is_writable=None)
