@@ -91,8 +91,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = id_field()
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=100)
-    is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField("active", default=True)
+    is_staff = models.BooleanField("staff", default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
     # Chosen last by the user, who may have left it since; "" if they never chose.
@@ -182,7 +182,7 @@ class Invitation(models.Model):
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=100, blank=True)  # proposed to a new user
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
-    limit_services = models.BooleanField(default=False)
+    limit_services = models.BooleanField("limited to chosen services", default=False)
     services = models.JSONField(default=dict)  # service id -> access level
     invited_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     # The invitation counts while this user may still invite; None if it was not sent by a user.
@@ -299,7 +299,11 @@ class OutgoingMail(models.Model):
         Invitation, null=True, on_delete=models.PROTECT, related_name="+"
     )
     password_of = models.ForeignKey(
-        User, null=True, on_delete=models.PROTECT, related_name="+"
+        User,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name="sets the password of",
     )
     to = models.EmailField(max_length=254)
     subject = models.CharField(max_length=200)

@@ -138,10 +138,10 @@ class AuditEvent(models.Model):
 class ChainHead(models.Model):
     """The end of an account's chain; its row is locked while entries are appended."""
 
-    account_id = models.CharField(max_length=22, primary_key=True)
+    account_id = models.CharField("account ID", max_length=22, primary_key=True)
     sequence = models.BigIntegerField(default=0)
-    event_hash = models.CharField(max_length=64)
-    at = models.DateTimeField(null=True)
+    event_hash = models.CharField("hash of the last entry", max_length=64)
+    at = models.DateTimeField("last entry at", null=True)
 
     class Meta:
         verbose_name = "chain"

@@ -30,9 +30,9 @@ class Contract(models.Model):
     from_month = models.CharField(max_length=MONTH_LENGTH)
     currency = models.CharField(max_length=3, default="USD")
     # As agreed; that of a month is in the calendar of the account.
-    billing_zone = models.CharField(max_length=64, default="UTC")
+    billing_zone = models.CharField("billing time zone", max_length=64, default="UTC")
     payment_terms_days = models.PositiveSmallIntegerField(
-        default=DEFAULT_PAYMENT_TERMS_DAYS
+        "days to pay", default=DEFAULT_PAYMENT_TERMS_DAYS
     )
     buyer = models.TextField(blank=True)  # name and address on the invoice
     tax_note = models.CharField(max_length=300, blank=True)
@@ -53,7 +53,7 @@ class NumberSeries(models.Model):
     """The last number of a gapless series; the row is locked when the next one is drawn."""
 
     name = models.CharField(primary_key=True, max_length=20)
-    last = models.PositiveBigIntegerField(default=0)
+    last = models.PositiveBigIntegerField("last number", default=0)
 
     class Meta:
         default_permissions = ()
@@ -91,7 +91,7 @@ class Invoice(models.Model):
     month = models.CharField(max_length=MONTH_LENGTH)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    zone = models.CharField(max_length=64)
+    zone = models.CharField("time zone", max_length=64)
     currency = models.CharField(max_length=3)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MONTH)
     status = models.CharField(max_length=5, choices=Status.choices, default=Status.OPEN)
@@ -100,10 +100,10 @@ class Invoice(models.Model):
     buyer = models.TextField(blank=True)
     tax_note = models.CharField(max_length=300, blank=True)
     payment_terms_days = models.PositiveSmallIntegerField(
-        default=DEFAULT_PAYMENT_TERMS_DAYS
+        "days to pay", default=DEFAULT_PAYMENT_TERMS_DAYS
     )
     drafted_at = models.DateTimeField(null=True, blank=True)
-    counted_at = models.DateTimeField()  # when the usage was read
+    counted_at = models.DateTimeField("usage read at")
     complete_to = models.DateTimeField(null=True, blank=True)
     subtotal_micros = models.BigIntegerField(default=0)
     credits_micros = models.BigIntegerField(default=0)
@@ -111,7 +111,9 @@ class Invoice(models.Model):
     finalized_at = models.DateTimeField(null=True, blank=True)
     finalized_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     due_on = models.DateField(null=True, blank=True)
-    override_reason = models.CharField(max_length=500, blank=True)
+    override_reason = models.CharField(
+        "reason to make it final early", max_length=500, blank=True
+    )
     content_hash = models.CharField(max_length=64, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
@@ -249,7 +251,7 @@ class InvoiceLine(models.Model):
     tier_start = models.BigIntegerField(default=0)  # where within the tiers it starts
     tiers = models.JSONField(default=list)
     services = models.JSONField(default=list)
-    amount_exact = models.CharField(max_length=100)
+    amount_exact = models.CharField("exact amount", max_length=100)
     amount_micros = models.BigIntegerField()
     usage_digest = models.CharField(max_length=64, blank=True)
 
@@ -291,7 +293,10 @@ class Adjustment(models.Model):
     """
 
     corrects = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="adjustments"
+        Invoice,
+        on_delete=models.PROTECT,
+        related_name="adjustments",
+        verbose_name="corrected invoice",
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     meter = models.CharField(max_length=20)
@@ -381,7 +386,7 @@ class CreditEntry(models.Model):
     )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     amount_micros = models.BigIntegerField()  # negative if used or expired
-    at = models.DateTimeField()
+    at = models.DateTimeField("booked at")
 
     class Meta:
         default_permissions = ()

@@ -38,9 +38,9 @@ class Product(models.Model):
     name = models.CharField(max_length=60)
     purpose = models.CharField(max_length=200)
     limitations = models.TextField(blank=True)
-    documentation_url = models.URLField(blank=True)
+    documentation_url = models.URLField("documentation", blank=True)
     purchase_mode = models.CharField(max_length=8, choices=PurchaseMode.choices)
-    per_service = models.BooleanField(default=True)  # switched on for each service (R4)
+    per_service = models.BooleanField("switched on per service", default=True)  # R4
     service_type = models.CharField(
         max_length=4, choices=ServiceType.choices, blank=True, default=ServiceType.ALL
     )
@@ -200,7 +200,7 @@ class PriceVersion(models.Model):
     from_month = models.CharField(max_length=7, blank=True)
     to_month = models.CharField(max_length=7, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
-    is_example = models.BooleanField(default=False)
+    is_example = models.BooleanField("example price", default=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -73,7 +73,9 @@ class Enablement(models.Model):
     # Of a trial (R18): when it ends, its cap (null: none), and what had been used when it ended.
     trial_ends_at = models.DateTimeField(null=True, blank=True)
     trial_minutes = models.PositiveBigIntegerField(null=True, blank=True)
-    trial_used_minutes = models.PositiveBigIntegerField(null=True, blank=True)
+    trial_used_minutes = models.PositiveBigIntegerField(
+        "trial minutes used", null=True, blank=True
+    )
     trial_warned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -188,7 +190,7 @@ class ProductRequest(models.Model):
         Account, on_delete=models.PROTECT, related_name="requests"
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
-    user_id = models.CharField(max_length=22)
+    user_id = models.CharField("user ID", max_length=22)
     requested_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     requested_on = models.DateField()
     requested_at = models.DateTimeField()

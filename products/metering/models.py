@@ -36,23 +36,25 @@ class Edge(models.Model):
     name = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField("credential revoked at", null=True, blank=True)
     # Of the credential. The row of an edge that renews its credential stays the same.
     issued_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField("credential expires at", null=True, blank=True)
     networks = models.CharField(max_length=500, blank=True)  # that it may be used from
     # The credential before this one, which is accepted until the edge has the new one.
     previous_digest = models.CharField(max_length=64, blank=True, db_index=True)
-    previous_until = models.DateTimeField(null=True, blank=True)
+    previous_until = models.DateTimeField(
+        "previous credential valid until", null=True, blank=True
+    )
     # The renewed credential, until the edge uses it for the first time.
     next_digest = models.CharField(max_length=64, blank=True, db_index=True)
     next_issued_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
-    asked_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField("last asked for routes at", null=True, blank=True)
+    reported_at = models.DateTimeField("usage arrived up to", null=True, blank=True)
     engine = models.CharField(max_length=40, blank=True)
     version = models.CharField(max_length=40, blank=True)
-    revision = models.BigIntegerField(default=0)  # of its route table
+    revision = models.BigIntegerField("route table revision", default=0)
     open_connections = models.BigIntegerField(default=0)
     # Above a limit, since it started.
     rejected_connections = models.BigIntegerField(default=0)
@@ -167,7 +169,9 @@ class ConnectionUsage(models.Model):
     connection in every month. The bytes are those of the month.
     """
 
-    connection_id = models.CharField(max_length=MAX_CONNECTION_ID_LENGTH)
+    connection_id = models.CharField(
+        "connection ID", max_length=MAX_CONNECTION_ID_LENGTH
+    )
     month = models.CharField(max_length=MONTH_LENGTH)
     service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
     edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
@@ -177,7 +181,7 @@ class ConnectionUsage(models.Model):
     bytes_from_client = models.BigIntegerField()
     bytes_to_client = models.BigIntegerField()
     final = models.BooleanField()
-    clock_differs = models.BooleanField()
+    clock_differs = models.BooleanField("clock out of sync")
     last_reported_at = models.DateTimeField()
     presumed_closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -290,7 +294,7 @@ class UsageDispute(models.Model):
         REPORTED = "reported", "Use the reported values"
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    record_id = models.CharField(max_length=4 * MAX_CONNECTION_ID_LENGTH)
+    record_id = models.CharField("record ID", max_length=4 * MAX_CONNECTION_ID_LENGTH)
     month = models.CharField(max_length=MONTH_LENGTH)
     service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
     # Empty if the portal does not know the service.
@@ -422,12 +426,14 @@ class UsagePeriod(models.Model):
     delivery_bytes_from_client = models.BigIntegerField(db_default=0)
     delivery_bytes_to_client = models.BigIntegerField(db_default=0)
     delivery_records = models.BigIntegerField(db_default=0)
-    digest = models.CharField(max_length=64, blank=True, db_default="")
+    digest = models.CharField(
+        "digest of the records", max_length=64, blank=True, db_default=""
+    )
     at_bounds = models.JSONField(null=True, blank=True)
     more_bounds = models.JSONField(null=True, blank=True)
-    as_of = models.DateTimeField(null=True, blank=True)
+    as_of = models.DateTimeField("computed at", null=True, blank=True)
     stale_until = models.DateTimeField(null=True, blank=True)
-    is_closed = models.BooleanField(db_default=False)
+    is_closed = models.BooleanField("closed", db_default=False)
     # Set when the first of its usage records were deleted because they were old.
     records_deleted_at = models.DateTimeField(null=True, blank=True)
     # Since when billing has known that the month has something to bill, but can't be invoiced.

@@ -26,13 +26,15 @@ class Webhook(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="webhooks"
     )
-    url = models.CharField(max_length=MAX_URL_LENGTH)
+    url = models.CharField("URL", max_length=MAX_URL_LENGTH)
     events = models.JSONField(default=list)  # names of events; empty for all
     # Encrypted: messages are signed with the secret itself, so a hash would not do.
     secret = models.TextField()
     # After a rotation messages are signed with the earlier secret too, until a time.
     earlier_secret = models.TextField(blank=True)
-    earlier_secret_until = models.DateTimeField(null=True, blank=True)
+    earlier_secret_until = models.DateTimeField(
+        "earlier secret valid until", null=True, blank=True
+    )
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     # Moved into the future while a process delivers, and between attempts.
@@ -75,14 +77,16 @@ class Delivery(models.Model):
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="deliveries"
     )
-    sequence = models.BigIntegerField(null=True, blank=True)
+    sequence = models.BigIntegerField("entry", null=True, blank=True)
     event = models.CharField(max_length=64)
     attempt = models.PositiveIntegerField(default=1)
-    is_resend = models.BooleanField(default=False)
+    is_resend = models.BooleanField("sent again", default=False)
     created_at = models.DateTimeField()
     attempted_at = models.DateTimeField(null=True, blank=True)
-    duration_ms = models.PositiveIntegerField(null=True, blank=True)
-    status = models.PositiveSmallIntegerField(null=True, blank=True)  # HTTP
+    duration_ms = models.PositiveIntegerField(
+        "duration in milliseconds", null=True, blank=True
+    )
+    status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     problem = models.CharField(max_length=MAX_PROBLEM_LENGTH, blank=True)
 
     class Meta:

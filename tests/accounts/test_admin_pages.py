@@ -1,14 +1,22 @@
 """The admin's lists and rows: words, separators and links in place of raw values."""
 
+import re
+
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
 
 from accounts.admin_pages import ReadOnlyAdmin, columns_of
+from accounts.models import User
 from products.metering.models import Edge
 from tests.factories import NOW
 from tests.products.web.conftest import text_of
 
+# Words as they are in the names of columns: without capitals, with a unit, or alone.
+RAW = re.compile(
+    r"\b(id|ip|url|us|ms|nanos|micros|pk|json)$|\bseconds$|^(is|has) |^(at|zone|last)$"
+)
 PAGES = list(admin.site._registry.values())
 
 
@@ -36,6 +44,29 @@ def test_no_filter_of_a_list_asks_about_the_name_of_a_boolean_column(page):
     )
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
+def test_labels_are_words_and_not_the_names_of_columns(page, rf, ada):
+    request = rf.get("/")
+    request.user = User.objects.get(pk=ada.user_id)
+    # A page without fields has a template of its own.
+    fields = [] if page.fields == () else page.get_fields(request)
+    inlines = [
+        (inline.model, inline, each)
+        for inline in page.get_inline_instances(request)
+        for each in inline.get_fields(request)
+    ]
+    shown = [
+        (page.model, page, each) for each in (*page.get_list_display(request), *fields)
+    ]
+
+    labels = [
+        str(label_for_field(each, model, owner))
+        for model, owner, each in (*shown, *inlines)
+    ]
+
+    assert [each for each in labels if RAW.search(each)] == []
+
+
 def test_booleans_are_words_and_numbers_have_separators(staff, sam):
     edge = Edge.objects.create(
         name="fra-1", digest="d", created_at=NOW, open_connections=1_234_567
@@ -50,7 +81,7 @@ def test_booleans_are_words_and_numbers_have_separators(staff, sam):
 
     assert "1,234,567" in text_of(found["edges"])
     assert "1,234,567" in text_of(found["edge"])
-    assert "Is staff: no" in text_of(found["user"])
+    assert "Staff: no" in text_of(found["user"])
     assert [each for each in found.values() if b"icon-no.svg" in each.content] == []
 
 

@@ -21,10 +21,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ChainHead',
             fields=[
-                ('account_id', models.CharField(max_length=22, primary_key=True, serialize=False)),
+                ('account_id', models.CharField(max_length=22, primary_key=True, serialize=False, verbose_name='account ID')),
                 ('sequence', models.BigIntegerField(default=0)),
-                ('event_hash', models.CharField(max_length=64)),
-                ('at', models.DateTimeField(null=True)),
+                ('event_hash', models.CharField(max_length=64, verbose_name='hash of the last entry')),
+                ('at', models.DateTimeField(null=True, verbose_name='last entry at')),
             ],
             options={
                 'verbose_name': 'chain',

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('blocked_reason', models.CharField(blank=True, max_length=200)),
                 ('trial_ends_at', models.DateTimeField(blank=True, null=True)),
                 ('trial_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('trial_used_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
+                ('trial_used_minutes', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='trial minutes used')),
                 ('trial_warned_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='enablements', to='accounts.account')),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.plan')),
@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
             name='ProductRequest',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=22)),
+                ('user_id', models.CharField(max_length=22, verbose_name='user ID')),
                 ('requested_by', models.CharField(max_length=255)),
                 ('requested_on', models.DateField()),
                 ('requested_at', models.DateTimeField()),

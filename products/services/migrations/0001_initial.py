@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=40)),
                 ('namespace', models.CharField(max_length=40)),
                 ('name', models.CharField(blank=True, max_length=255)),
-                ('public_id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22)),
+                ('public_id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, verbose_name='public ID')),
                 ('position', models.PositiveIntegerField()),
                 ('values', products.services.models.sealed.SealedValues(default=dict)),
                 ('created_at', models.DateTimeField()),

@@ -24,7 +24,9 @@ class Part(models.Model):
     # Empty for a kind of which a version has one at most.
     name = models.CharField(max_length=MAX_PART_NAME_LENGTH, blank=True)
     # Clones have the same one, except for kinds that are found by it alone.
-    public_id = models.CharField(max_length=22, default=new_id, editable=False)
+    public_id = models.CharField(
+        "public ID", max_length=22, default=new_id, editable=False
+    )
     position = models.PositiveIntegerField()  # in the order of adding; clones keep it
     values = SealedValues(default=dict)
     created_at = models.DateTimeField()
