@@ -171,7 +171,7 @@ def test_staff_answer_a_request_from_the_queue_and_notify_the_requester(
         staff_client.get(queue)
     )
     make_notices(now=NOW)
-    assert "We call you tomorrow." in Notice.objects.get(user__pk=sam.user_id).sentence
+    assert "We call you tomorrow" in Notice.objects.get(user__pk=sam.user_id).sentence
 
 
 def test_staff_end_a_trial_from_its_page(staff_client, sam, acme, websockets):
