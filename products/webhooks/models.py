@@ -91,7 +91,8 @@ class Delivery(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name_plural = "deliveries"
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
         indexes: ClassVar = [
             models.Index(fields=["webhook", "-id"], name="delivery_webhook"),
             models.Index(
@@ -100,7 +101,7 @@ class Delivery(models.Model):
                 name="delivery_queued",
             ),
             models.Index(
-                fields=["-id"],
+                fields=["webhook", "-id"],
                 condition=~models.Q(problem=""),
                 name="delivery_failed",
             ),

@@ -1,6 +1,7 @@
 """The admin's lists and rows: words, separators and links in place of raw values."""
 
 import re
+from collections import Counter
 
 import pytest
 from django.contrib import admin
@@ -42,6 +43,12 @@ def test_no_filter_of_a_list_asks_about_the_name_of_a_boolean_column(page):
     assert booleans.isdisjoint(
         each for each in page.list_filter if isinstance(each, str)
     )
+
+
+def test_no_two_lists_of_the_admin_have_one_name():
+    names = Counter(page.opts.verbose_name_plural for page in PAGES)
+
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)

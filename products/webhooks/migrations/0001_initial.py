@@ -52,7 +52,8 @@ class Migration(migrations.Migration):
                 ('webhook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='webhooks.webhook')),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
+                'verbose_name': 'webhook delivery',
+                'verbose_name_plural': 'webhook deliveries',
                 'default_permissions': (),
             },
         ),
@@ -70,6 +71,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['-id'], name='delivery_failed'),
+            index=models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['webhook', '-id'], name='delivery_failed'),
         ),
     ]
