@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from accounts.admin_pages import ReadOnlyAdmin, columns_of
 from accounts.models import User
+from products.billing.commands import grant_credit
+from products.catalogue.money import Money
 from products.metering.models import Edge
 from tests.factories import NOW
 from tests.products.web.conftest import text_of
@@ -108,6 +110,20 @@ def test_a_value_that_is_not_set_is_a_dash():
     missing = Edge(clock_offset_ms=None, store_is_writable=None)
 
     assert [column(missing) for column in columns] == ["–", "–"]
+
+
+def test_a_list_that_begins_with_the_account_leads_to_it_and_to_the_row(
+    staff, ada, acme, now
+):
+    amount = Money.of("1", "USD")
+    credit = grant_credit(ada, account=acme, amount=amount, reason="Outage.", now=now)
+
+    content = staff.get(reverse("admin:billing_credit_changelist")).content.decode()
+
+    account = reverse("admin:accounts_account_change", args=[acme.pk])
+    row = reverse("admin:billing_credit_change", args=[credit.pk])
+    assert f'class="field-account"><a href="{account}">Acme</a></td>' in content
+    assert f'<a href="{row}">Granted</a>' in content
 
 
 def test_a_list_leads_to_the_account_and_names_each_columns_cell(staff, sam, acme):
