@@ -58,13 +58,13 @@ def test_all_that_a_filter_shows_are_marked_as_read_and_no_others(eve, browser, 
     budget = Notice.objects.filter(sentence__contains="1").update(topic="budget")
     query = "?topic=budget&q=thing"
     client = browser(eve)
-    assert f"Mark {budget} found notices as read" in text(client.get(PAGE + query))
+    assert f"Mark {budget} matching notices as read" in text(client.get(PAGE + query))
 
     answer = client.post(f"/notices/read/{query}", {"notice": "all"}, follow=True)
 
     assert answer.redirect_chain == [(f"{PAGE}{query}", 303)]
     assert f"Marked {budget} notices as read." in text(answer)
-    assert "found notice" not in text(answer)
+    assert "matching notice" not in text(answer)
     assert unread(answer) == 120 - budget
     only_new = client.get(PAGE, {"state": "new"})
     assert only_new.context["page"].total == 120 - budget
