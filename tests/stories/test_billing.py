@@ -218,7 +218,7 @@ def voided_usage_is_on_a_credit_note(
     assert f"{final['number']}: all" in shown
     assert "with late usage and CN-000001 match their usage records." in shown
     page = unescape(shown)
-    assert "CN-000001" in page.partition('id="notes"')[2]
+    assert "CN-000001" in page.partition('id="corrections"')[2]
     assert f"−{credited} USD" in page
 
 
