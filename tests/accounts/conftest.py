@@ -8,6 +8,7 @@ from django.test import Client
 from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, Membership, User
+from tests.day import day_of_tests  # noqa: F401 - a fixture
 
 DAY = "2026-11-22 12:00:00"
 

@@ -1,7 +1,9 @@
 """One world for all tests of a module: it is built once, and each test's changes are rolled back."""
 
 import pytest
+import time_machine
 
+from tests.factories import NOW
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import build_world
 
@@ -10,14 +12,18 @@ from tests.factories.world import build_world
 def shared_world(django_db_setup, django_db_blocker):
     """Build the world before the module's first test and remove it after the last."""
     with django_db_blocker.unblock(), rolled_back():
-        yield build_world()
+        with time_machine.travel(NOW, tick=True):
+            built = build_world()
+        yield built
 
 
 @pytest.fixture
 def world(shared_world, db, settings):
-    """Return the module's world as it was built; `db` rolls back what a test changes.
+    """Return the module's world as it was built, on the day on which its data were made.
 
-    A re-authentication lasts as long as all tests of a module on a slow machine.
+    `db` rolls back what a test changes. A re-authentication lasts as long as all tests of a module
+    on a slow machine.
     """
     settings.REAUTHENTICATION_SECONDS = 24 * 3600
-    return shared_world
+    with time_machine.travel(NOW, tick=True):
+        yield shared_world

@@ -8,6 +8,7 @@ from products.api import edge
 from products.catalogue.models import Product
 from products.deploy.routes import RouteTableCache
 from products.services.models import Service, Version
+from tests.day import day_of_tests  # noqa: F401 - a fixture
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,

@@ -11,6 +11,11 @@ from tests.products.edge.scripted import Origin, upgrade_then_echo
 _numbers = itertools.count(1)
 
 
+@pytest.fixture
+def day_of_tests():
+    """Leave the clock as it is: edges are other processes."""
+
+
 class Stand:
     """An edge with its portal; services are added, each with a host and an origin."""
 

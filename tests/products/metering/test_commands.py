@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from accounts.audit.models import AuditEvent
@@ -100,6 +101,7 @@ def test_rebuild_usage_derives_the_periods(edge, shop):
     assert UsagePeriod.objects.get(service="unknown").account_id == ""
 
 
+@time_machine.travel(NOW + timedelta(days=1))
 def test_check_finds_periods_that_differ(edge, shop):
     take(edge, record(service=shop.pk), record(2, service="unknown"))
     output_of("rebuild_usage")

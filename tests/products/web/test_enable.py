@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from portal.starter_catalogue import CONNECTION_TIME
@@ -148,6 +149,7 @@ def test_too_long_a_reason_is_refused_at_its_field_and_the_tick_is_kept(
     assert not Enablement.objects.exists()
 
 
+@time_machine.travel(NOW + timedelta(hours=1))
 def test_a_changed_price_is_shown_and_needs_a_new_agreement(
     browser, sam, acme, websockets
 ):

@@ -4,11 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from products.deploy.commands import activate, deactivate
 from products.services.commands.versions import clone_version, create_version
 from products.services.models import Service
+from tests.factories import NOW
 from tests.factories.services import (
     BackendFactory,
     HeaderFactory,
@@ -309,6 +311,7 @@ def test_an_unknown_service_is_not_found(browser, eve):
     assert browser(eve).get("/services/nothing-like-it/").status_code == 404
 
 
+@time_machine.travel(NOW + timedelta(days=1))
 def test_each_version_names_who_created_it_and_who_activated_it(
     browser, sam, eve, draft, now
 ):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -232,6 +233,7 @@ def test_period_without_usage_is_kept_while_it_is_stale(edge):
     assert periods() == []
 
 
+@time_machine.travel(NOW + timedelta(days=1))
 def test_tasks_find_due_work(edge):
     take(edge, record())
 
