@@ -102,36 +102,32 @@ def columns_of(
     )
 
 
+class _InWords:
+    """What gives a filter of a list a title and the words of its choices."""
+
+    own_title = ""
+    words: tuple[str, str, str]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = self.own_title
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        choices: Iterator[Any] = super().choices(changelist)  # type: ignore[misc]  # a filter's
+        for choice, word in zip(choices, self.words, strict=True):
+            yield {**choice, "display": word}
+
+
 def set_filter(title: str, *, unset: str, filled: str) -> type[FieldListFilter]:
     """Return a filter by whether a column has a value, with the words for both."""
-
-    class SetFilter(admin.EmptyFieldListFilter):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.title = title
-
-        def choices(self, changelist: ChangeList) -> Iterator[Any]:
-            words = ("All", unset, filled)
-            for choice, word in zip(super().choices(changelist), words, strict=True):
-                yield {**choice, "display": word}
-
-    return SetFilter
+    given = {"own_title": title, "words": ("All", unset, filled)}
+    return type("SetFilter", (_InWords, admin.EmptyFieldListFilter), given)
 
 
 def yes_no_filter(title: str, *, yes: str, no: str) -> type[FieldListFilter]:
     """Return a filter by a boolean column, with the words for both."""
-
-    class YesNoFilter(admin.BooleanFieldListFilter):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.title = title
-
-        def choices(self, changelist: ChangeList) -> Iterator[Any]:
-            words = ("All", yes, no)
-            for choice, word in zip(super().choices(changelist), words, strict=True):
-                yield {**choice, "display": word}
-
-    return YesNoFilter
+    given = {"own_title": title, "words": ("All", yes, no)}
+    return type("YesNoFilter", (_InWords, admin.BooleanFieldListFilter), given)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
