@@ -31,6 +31,7 @@ from products.metering.commands.merge_sql import ConnectionValues
 from products.metering.models import Edge
 from tests.concurrency import together
 from tests.factories import NOW
+from tests.portal.free_ports import free_port
 from tests.products.metering.reports import record, report_of
 
 BATCH = 5_000  # as large as the contract allows
@@ -136,13 +137,6 @@ def in_process(edge: Edge, count: int) -> dict[str, float]:
         "merge, 4 edges": merge_from_all(count, count),
         "merge, 4 edges, marking": merge_from_all(count, 2 * count, MARK_INTERVAL),
     }
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_portal(port: int) -> "subprocess.Popen[bytes]":

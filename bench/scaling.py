@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import Account
-from bench.ingest import HTTP_BATCH, free_port, per_second, post_all, start_portal
+from bench.ingest import HTTP_BATCH, per_second, post_all, start_portal
 from products.edge.contract import ROUTES_PATH, UsageReport
 from products.enablement.commands import enable_for_service
 from products.instants import microseconds_of
@@ -32,6 +32,7 @@ from products.metering.queries.usage import totals_in
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.world import build_world
+from tests.portal.free_ports import free_port
 from tests.products.metering.reports import INSTANCE, record, report_of
 
 SIMULATED_EDGES = 1_000

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.edge.programs import SOURCES, require
+from tests.portal.free_ports import free_port
 from tests.products.edge.fake_portal import FakePortal, origin, route
 from tests.products.edge.running import Edge
 
@@ -65,7 +66,7 @@ def embedded(folder: Path, origin_port: int) -> Iterator[Target]:
 @contextlib.contextmanager
 def haproxy(folder: Path, origin_port: int) -> Iterator[Target]:
     """Run HAProxy with one thread, logging to a file."""
-    port = _free_port()
+    port = free_port()
     folder.mkdir()
     shutil.copy(SOURCES / "accept.lua", folder)
     (folder / "hosts.map").write_text(f"{HOST} service\n")
@@ -78,7 +79,7 @@ def haproxy(folder: Path, origin_port: int) -> Iterator[Target]:
 @contextlib.contextmanager
 def nginx(folder: Path, origin_port: int) -> Iterator[Target]:
     """Run nginx with one process, logging to a file."""
-    port = _free_port()
+    port = free_port()
     folder.mkdir()
     config = _filled("nginx.conf", folder, port, origin_port)
     command = [require("nginx", "nginx-light"), "-p", str(folder), "-c", str(config)]
@@ -103,12 +104,6 @@ def _filled(name: str, folder: Path, port: int, origin_port: int) -> Path:
     config = folder / name
     config.write_text(text.format(folder=folder, port=port, origin=origin_port))
     return config
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
 
 
 def _wait_until_it_listens(

@@ -31,6 +31,7 @@ from products.webhooks.sender import Result
 from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.webhooks import SECRET, WebhookFactory
+from tests.portal.free_ports import free_port
 
 ENABLED, LOCKED, CREATED = (
     Event.PRODUCT_ENABLED,
@@ -118,12 +119,6 @@ def test_a_receiver_that_is_down_delays_no_other_webhook(webhook, receiver, note
     assert (failed.status, failed.problem) == (None, "The server could not be reached.")
     down.refresh_from_db()
     assert down.failing_since == down.due_at - timedelta(seconds=5)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_a_killed_process_sends_the_message_in_flight_again_with_the_same_id(
