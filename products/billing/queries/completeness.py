@@ -71,7 +71,7 @@ def needs_usage(account: Account, month: Month, now: datetime) -> bool:
     if statuses <= {Invoice.Status.VOID}:
         if statuses:
             return month in months_to_invoice(month_at(account, now))
-        return lacks_invoice(account, month, now)
+        return _has_something_to_bill(account, month, now)
     return Invoice.Status.FINAL not in statuses
 
 
