@@ -160,17 +160,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         """Return the column that leads to the row: the first one that is not a link itself."""
         if self.list_display_links:
             return self.list_display_links
-        linked = {
-            field.name
-            for field in self.opts.fields
-            if field.is_relation and field.related_model is Account
-        }
-        names = [getattr(each, "__name__", each) for each in list_display]
-        return [
-            column
-            for column, name in zip(list_display, names, strict=True)
-            if name not in linked
-        ][:1]
+        fields = self.opts.fields
+        linked = {_column_of(each) for each in fields if _text_of(each) is account_link}
+        return [column for column in list_display if column not in linked][:1]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields of a row, with words for booleans."""
