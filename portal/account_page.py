@@ -21,7 +21,7 @@ from products.billing.models import Budget, Invoice
 from products.billing.queries.completeness import uninvoiced_months
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice, subtotal_in_words
-from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
+from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money
@@ -118,7 +118,6 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
     """Return the template variables of an account's page; a constant number of queries."""
     month = month_at(account, now)
     contract = contract_of(account.pk, month)
-    currency = contract.currency if contract else DEFAULT_CURRENCY
     head = ChainHead.objects.filter(pk=account.pk).first()
     states = products_of(account, now)
     return {
@@ -166,7 +165,7 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
         "billing": BillingFacts(
             contract=contract,
             zone=calendar_of(account).zone_in(month),
-            credit=balance(account.pk, currency),
+            credit=balance(account.pk, currency_of(account, month)),
             budget=Budget.objects.filter(account=account).first(),
         ),
         "open_disputes": UsageDispute.objects.filter(

@@ -46,7 +46,6 @@ from products.billing.queries.credits import (
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import other_costs, running_account_bill
 from products.billing.queries.terms import (
-    DEFAULT_CURRENCY,
     contract_of,
     currency_of,
     month_at,
@@ -283,7 +282,7 @@ def _running_context(
             "running": None,
             "problem": refusal.message,
             "budget": None,
-            "currency": DEFAULT_CURRENCY,
+            "currency": currency_of(account, month_at(account, now)),
         }
     held = {each.product for each in running.bill.terms.segments}
     return {

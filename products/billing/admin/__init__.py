@@ -60,7 +60,6 @@ from products.billing.queries.completeness import (
     months_to_invoice,
 )
 from products.billing.queries.terms import (
-    DEFAULT_CURRENCY,
     contract_of,
     currency_of,
     month_at,
@@ -199,7 +198,7 @@ class ContractAdmin(ReadOnlyAdmin):
         current = contract_of(account.pk, month)
         initial = {
             "from_month": month.plus(1),
-            "currency": current.currency if current else DEFAULT_CURRENCY,
+            "currency": currency_of(account, month),
             "billing_zone": calendar_of(account).zone_in(month.plus(1)),
             "payment_terms_days": current.payment_terms_days
             if current

@@ -11,7 +11,7 @@ from products.billing.credit_use import AvailableCredit
 from products.billing.models import Contract, Credit, CreditEntry, Invoice
 from products.billing.queries.bills import unbilled_adjustments
 from products.billing.queries.invoices import unfinished_invoices
-from products.billing.queries.terms import contract_of, currency_of, month_at
+from products.billing.queries.terms import currency_of, month_at
 from products.catalogue.money import Money
 from products.months import Month
 
@@ -56,11 +56,10 @@ def usable_currencies(account: Account, now: datetime) -> set[str]:
     final and of late usage that is not billed, which can be in an earlier currency.
     """
     month = month_at(account, now)
-    contract = contract_of(account.pk, month)
     later = Contract.objects.filter(account=account, from_month__gt=str(month))
     late = unbilled_adjustments().filter(corrects__account=account)
     return {
-        contract.currency if contract else currency_of(account, month),
+        currency_of(account, month),
         *later.values_list("currency", flat=True),
         *unfinished_invoices()
         .filter(account=account)

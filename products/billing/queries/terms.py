@@ -72,11 +72,15 @@ def period_of(account: Account, month: Month) -> Period:
 
 
 def currency_of(account: Account, month: Month) -> str:
-    """Return the currency of an account's bill; the usual one if its prices differ."""
+    """Return the currency of an account's bill.
+
+    If the bill can't be computed, that of the contract; without one, the usual currency.
+    """
     try:
         return terms_of(account, month).currency
     except CurrencyConflict:
-        return DEFAULT_CURRENCY
+        contract = contract_of(account.pk, month)
+        return contract.currency if contract else DEFAULT_CURRENCY
 
 
 def terms_of(account: Account, month: Month) -> Terms:

@@ -45,11 +45,19 @@ def usd(amount):
     return Money.of(amount, "USD")
 
 
-def budget(actor, acme, *, amount="50", thresholds=(50, 75, 100), action="notify"):
+def budget(
+    actor,
+    acme,
+    *,
+    amount="50",
+    currency="USD",
+    thresholds=(50, 75, 100),
+    action="notify",
+):
     return set_budget(
         actor,
         account=acme,
-        amount=usd(amount),
+        amount=Money.of(amount, currency),
         thresholds=thresholds,
         action=action,
         now=MID_OCTOBER,
@@ -183,13 +191,20 @@ def test_the_next_month_ends_the_block_although_its_bill_is_refused(
     assert blocks(acme)[0] == ""
 
 
-def test_a_budget_is_set_although_the_bill_is_refused(ada, sam, acme, enabled):
+def test_a_budget_is_set_in_the_contracts_currency_although_the_bill_is_refused(
+    ada, sam, acme, enabled
+):
     contract(ada, acme)
     Contract.objects.update(currency="EUR")  # in which nothing has a price
 
-    budget(sam, acme, action="block_new")
+    with pytest.raises(Invalid) as refused:
+        budget(sam, acme, currency="USD")
+    budget(sam, acme, currency="EUR", action="block_new")
 
-    assert Budget.objects.get().action == "block_new"
+    assert refused.value.message == (
+        "The account is billed in EUR. Enter the budget in it."
+    )
+    assert str(Budget.objects.get().amount) == "50.00 EUR"
 
 
 def test_a_budget_that_is_refused_computes_no_bill(bo, acme, enabled):

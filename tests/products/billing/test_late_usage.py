@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
 
 from accounts.actor import Actor
 from accounts.errors import Invalid
@@ -16,7 +17,7 @@ from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.commands.corrections import correct_month
 from products.billing.commands.credits import grant_credit
 from products.billing.commands.sweeps import close_due_months
-from products.billing.models import Adjustment, CreditNote, Invoice
+from products.billing.models import Adjustment, Contract, CreditNote, Invoice
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import InvoiceCheck, invoice_check
 from products.catalogue.commands import add_plan
@@ -177,3 +178,17 @@ def test_a_credit_in_the_earlier_currency_is_granted_while_it_can_be_used(
     assert refused.value.field == "currency"
     assert refused.value.message == "The account has nothing to bill in USD. Enter EUR."
     assert noted(acme.pk).count("credit.granted") == 2
+
+
+def test_staff_see_credits_and_enter_a_contract_in_the_currency_of_the_prices(
+    ada, acme, staff, euros
+):
+    Contract.objects.all().delete()
+    amount = Money.of("5", "EUR")
+    grant_credit(ada, account=acme, amount=amount, reason="Sorry", now=NOVEMBER_10)
+
+    page = staff.get(reverse("admin:accounts_account_change", args=[acme.pk]))
+    form = staff.get(reverse("admin:billing_contract_assign", args=[acme.pk]))
+
+    assert str(page.context["billing"].credit) == "5.00 EUR"
+    assert form.context["form"].initial["currency"] == "EUR"
