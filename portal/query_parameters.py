@@ -40,11 +40,11 @@ class query_parameters:  # noqa: N801 - the settings name it beside functions
         if not request.GET or not request.path.startswith(API_PATH):
             return None
         known = names_by_operation().get(_operation(request, kwargs))
-        problem = "" if known is None else _problem(request, known)
-        if not problem:
+        refused = None if known is None else _refused(request, known)
+        if refused is None:
             return None
-        said = refusal(Invalid(problem, field=next(iter(request.GET))))
-        return error_response(request, said, getattr(view, "view_class", None))
+        view_class = getattr(view, "view_class", None)
+        return error_response(request, refusal(refused), view_class)
 
 
 def _operation(request: HttpRequest, kwargs: Mapping[str, Any]) -> Operation:
@@ -67,10 +67,13 @@ def names_by_operation() -> Mapping[Operation, tuple[str, ...]]:
     }
 
 
-def _problem(request: HttpRequest, known: tuple[str, ...]) -> str:
+def _refused(request: HttpRequest, known: tuple[str, ...]) -> Invalid | None:
     unknown = [name[:MAX_NAME_SHOWN] for name in request.GET if name not in known]
     if unknown:
         use = f"Use {', '.join(known)}." if known else "Use none here."
-        return f"Unknown query parameters: {', '.join(unknown)}. {use}"
+        problem = f"Unknown query parameters: {', '.join(unknown)}. {use}"
+        return Invalid(problem, field=unknown[0])
     twice = [name for name in request.GET if len(request.GET.getlist(name)) > 1]
-    return f"Send {', '.join(twice)} once only." if twice else ""
+    if twice:
+        return Invalid(f"Send {', '.join(twice)} once only.", field=twice[0])
+    return None

@@ -173,6 +173,20 @@ def test_a_refusal_has_the_form_of_its_path(world):
     assert (usage.status_code, usage.json()["code"]) == (400, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("month=2026-10&mont=2026-11", "mont"),
+        ("month=2026-10&monat=1&mes=1", "monat"),
+        ("month=2026-10&month=2026-11", "month"),
+    ],
+)
+def test_the_field_of_a_problem_is_the_parameter_that_is_refused(world, query, field):
+    answer = api(world).get(f"/api/v1/usage?{query}")
+
+    assert [each["field"] for each in answer.json()["fields"]] == [field]
+
+
 def test_a_parameter_is_sent_once(world):
     answer = api(world).get("/api/service?page=1&page=2")
 
