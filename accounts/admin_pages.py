@@ -87,7 +87,7 @@ def _column_of(field: Any) -> Callable[[Model], str] | None:
     return column
 
 
-def columns_of(
+def readable_columns(
     names: Sequence[Any], model: type[Model], owner: object
 ) -> tuple[Any, ...]:
     """Return the columns of a list or the fields of a row as people read them.
@@ -154,7 +154,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with words for booleans and links to accounts."""
-        return columns_of(self.list_display, self.model, self)
+        return readable_columns(self.list_display, self.model, self)
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
         """Return the column that leads to the row: the first one that is not a link itself."""
@@ -166,7 +166,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields of a row, with words for booleans."""
-        return columns_of(list(super().get_fields(request, obj)), self.model, self)
+        return readable_columns(
+            list(super().get_fields(request, obj)), self.model, self
+        )
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -302,11 +304,13 @@ class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # not subs
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the columns, with words for booleans and links to accounts."""
-        return columns_of(list(super().get_fields(request, obj)), self.model, self)
+        return readable_columns(
+            list(super().get_fields(request, obj)), self.model, self
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the same: Django excludes them from its form."""
-        return columns_of(
+        return readable_columns(
             list(super().get_readonly_fields(request, obj)), self.model, self
         )
 

@@ -410,8 +410,8 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         "added_price": values.get("after.price_number", "")
         if after.get("billed") is True and after.get("price_number")
         else "",
-        # The mode in which a product is disabled, see Enablement.DrainMode.
         "disabled": "disabled" if after.get("state") == "disabled" else "",
+        # The mode in which a product is disabled, see Enablement.DrainMode.
         "kept_connections": "open connections are billed until they close"
         if after.get("open_connections") == "keep"
         else "",

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
 
-from accounts.admin_pages import ReadOnlyAdmin, columns_of
+from accounts.admin_pages import ReadOnlyAdmin, readable_columns
 from accounts.models import User
 from products.billing.commands import grant_credit
 from products.catalogue.money import Money
@@ -106,7 +106,7 @@ def test_the_way_back_names_each_page_once(staff, shop):
 
 
 def test_a_value_that_is_not_set_is_a_dash():
-    columns = columns_of(["clock_offset_ms", "store_is_writable"], Edge, object())
+    columns = readable_columns(["clock_offset_ms", "store_is_writable"], Edge, object())
     missing = Edge(clock_offset_ms=None, store_is_writable=None)
 
     assert [column(missing) for column in columns] == ["–", "–"]
