@@ -224,6 +224,22 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         entries = reverse("admin:audit_auditevent_changelist")
         return HttpResponseRedirect(f"{entries}?{urlencode(self.trail_filter(row))}")
 
+    def row_context(self, request: HttpRequest, row: Any) -> Mapping[str, object]:
+        """Return what the template of a row's page needs besides the row."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        **options: Any,
+    ) -> HttpResponse:
+        """Show the page of a row."""
+        row = options.get("obj")
+        context |= {} if row is None else self.row_context(request, row)
+        return super().render_change_form(request, context, *args, **options)
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Return the list. Raises Invalid for a filter that cannot be read, such as a year of -1.
 

@@ -1,7 +1,9 @@
 """The admin's pages of an account and of a member: what every app knows about them."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.admin import AccountAdmin, MembershipAdmin
@@ -14,39 +16,15 @@ from portal.member_page import member_facts
 class AccountPageAdmin(AccountAdmin):
     """Accounts, each with a page from which staff reach all that belongs to it."""
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show an account with its products, people, services, bill, trail and emails."""
-        account = self.get_object(request, object_id)
-        facts = {} if account is None else page_facts(account, timezone.now())
-        return super().change_view(
-            request,
-            object_id,
-            form_url,
-            (extra_context or {}) | facts | {"title": account, "subtitle": None},
-        )
+    def row_context(self, request: HttpRequest, row: Account) -> dict[str, Any]:
+        """Return an account's products, people, services, bill, trail and emails."""
+        return page_facts(row, timezone.now()) | {"title": row, "subtitle": None}
 
 
 @admin.register(Membership)
 class MemberPageAdmin(MembershipAdmin):
     """Members, each with a page that says what they can do in the account, and why not."""
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show a member with their abilities; `service` in the query asks about one service."""
-        sought = request.GET.get("service", "").strip()
-        person = self.get_object(request, object_id or "")
-        facts = {} if person is None else member_facts(person, sought)
-        return super().changeform_view(
-            request, object_id, form_url, (extra_context or {}) | facts
-        )
+    def row_context(self, request: HttpRequest, row: Membership) -> dict[str, Any]:
+        """Return a member's abilities; `service` in the query asks about one service."""
+        return member_facts(row, request.GET.get("service", "").strip())

@@ -95,19 +95,10 @@ class ProposalAdmin(ReadOnlyAdmin):
             return proposal.outcome
         return "open" if proposal.is_open(timezone.now()) else "expired"
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show a proposal, with what can be done about it."""
-        proposal = Proposal.objects.filter(pk=object_id).first()
-        is_open = proposal is not None and proposal.is_open(timezone.now())
-        own = proposal is not None and proposal.proposed_by_id == request.user.pk
-        context = {"is_open": is_open, "is_own": own} | (extra_context or {})
-        return super().change_view(request, object_id, form_url, context)
+    def row_context(self, request: HttpRequest, row: Proposal) -> dict[str, object]:
+        """Return what can be done about a proposal."""
+        is_own = row.proposed_by_id == request.user.pk
+        return {"is_open": row.is_open(timezone.now()), "is_own": is_own}
 
     def approve_view(self, request: HttpRequest, proposal_id: str) -> HttpResponse:
         """Approve a proposal, which carries it out."""

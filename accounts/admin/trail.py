@@ -5,7 +5,7 @@ from datetime import UTC
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -78,19 +78,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
         """Return all entries: the list itself finds what is searched for."""
         return queryset, False
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show one entry in full: changes, source and chain."""
-        event = self.get_object(request, object_id)
-        facts = {} if event is None else _facts(event)
-        return super().change_view(
-            request, object_id, form_url, (extra_context or {}) | facts
-        )
+    def row_context(self, request: HttpRequest, row: AuditEvent) -> dict[str, object]:
+        """Return an entry in full: changes, source and chain."""
+        return _facts(row)
 
 
 @admin.register(ChainHead)
@@ -122,32 +112,16 @@ class ChainHeadAdmin(ReadOnlyAdmin):
         found = Q(account_id__istartswith=term) | Q(account_name__istartswith=term)
         return queryset.filter(found), False
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show a chain's head; verify the chain if it is short, or if requested."""
-        head = self.get_object(request, object_id)
-        wanted = head is not None and (
-            head.sequence <= MAX_VERIFIED_ON_OPEN or "verify" in request.GET
-        )
-        name = object_id
-        if head is not None:
-            name = account_names([head]).get(head.account_id, head.account_id)
-        facts = {
+    def row_context(self, request: HttpRequest, row: ChainHead) -> dict[str, object]:
+        """Verify the chain if it is short, or if requested."""
+        is_wanted = row.sequence <= MAX_VERIFIED_ON_OPEN or "verify" in request.GET
+        name = getattr(row, "account_name", None) or row.account_id
+        return {
             "title": f"Chain of {name}",
             "account_name": name,
             "subtitle": None,
-            "verification": verify(head.account_id)
-            if head is not None and wanted
-            else None,
+            "verification": verify(row.account_id) if is_wanted else None,
         }
-        return super().change_view(
-            request, object_id, form_url, (extra_context or {}) | facts
-        )
 
 
 def _facts(event: AuditEvent) -> dict[str, object]:

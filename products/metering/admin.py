@@ -255,21 +255,10 @@ class UsageAdmin(ReadOnlyAdmin):
         """Return the filter for the entries of the service."""
         return {"service": row.service}
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        """Show a row under the name of its service, where its own name has the id."""
-        row = self.get_object(request, object_id)
-        named = {}
-        if row is not None and row.service_name:
-            named["subtitle"] = str(row).replace(row.service, row.service_name)
-        return super().change_view(
-            request, object_id, form_url, (extra_context or {}) | named
-        )
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, object]:
+        """Name the row by its service, where its own name has the id."""
+        name = row.service_name or row.service
+        return {"subtitle": str(row).replace(row.service, name)}
 
     @admin.display(description="service", ordering="service")
     def named_service(self, row: Any) -> str:
