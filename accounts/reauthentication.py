@@ -173,7 +173,7 @@ def _forms(
     chosen = request.POST.get(f"{PREFIX}-method", "")
     classes = {
         "password": PasswordForm,
-        "code": CodeForm,
+        "code": get_form_class(mfa_settings.FORMS, "reauthenticate", CodeForm),
         "passkey": get_form_class(
             mfa_settings.FORMS, "reauthenticate_webauthn", ReauthenticateWebAuthnForm
         ),

@@ -272,9 +272,11 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 # their address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Tollgate"
+MFA_TOTP_TOLERANCE = 1  # periods; `accounts.one_time_codes` makes each code work once
 MFA_FORMS = {
     "activate_totp": "accounts.web.mfa_forms.ActivateApp",
     "authenticate": "accounts.web.mfa_forms.EnterCode",
+    "reauthenticate": "accounts.web.mfa_forms.ReauthenticateByCode",
     "add_webauthn": "accounts.web.mfa_forms.AddPasskey",
     "login_webauthn": "accounts.web.mfa_forms.SignInByPasskey",
     "reauthenticate_webauthn": "accounts.web.mfa_forms.ReauthenticateByPasskey",

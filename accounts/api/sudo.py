@@ -25,6 +25,7 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest, active_memberships
 from accounts.errors import Forbidden
 from accounts.models import User
+from accounts.one_time_codes import use_code
 from accounts.rate_limit import TOKEN_OF_ATTEMPT
 from accounts.security_policy import needs_second_factor
 from accounts.sudo import start_sudo
@@ -151,7 +152,8 @@ def require_code(request: TokenRequest, user: User) -> None:
         raise Throttled
     code = request.headers.get("Fastly-OTP", "")
     factors = Authenticator.objects.filter(user=user, type__in=CODES)
-    if not code or not any(factor.wrap().validate_code(code) for factor in factors):
+    is_valid = code and any(factor.wrap().validate_code(code) for factor in factors)
+    if not is_valid or not use_code(user, code):
         get_adapter(http).authentication_failed(http, email=user.email)
         raise CodeNeeded(
             "Send a code from your second factor in the Fastly-OTP header."

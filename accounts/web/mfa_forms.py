@@ -13,6 +13,7 @@ from allauth.account.forms import (
 )
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
@@ -24,6 +25,7 @@ from django import forms
 
 from accounts.audit.vocabulary import Event
 from accounts.models import User
+from accounts.one_time_codes import CodeWorksOnce
 from accounts.passwords import HELP_TEXT
 from accounts.web.allauth_adapter import note_failure
 
@@ -177,5 +179,9 @@ class ActivateApp(_OwnLabels, ActivateTOTPForm):  # type: ignore[misc]  # allaut
     """Adds an authenticator app."""
 
 
-class EnterCode(_OwnLabels, AuthenticateForm):  # type: ignore[misc]  # allauth has no types
+class EnterCode(CodeWorksOnce, _OwnLabels, AuthenticateForm):  # type: ignore[misc]  # allauth has no types
     """Completes a sign-in by a code."""
+
+
+class ReauthenticateByCode(CodeWorksOnce, _OwnLabels, CodeForm):  # type: ignore[misc]
+    """Re-authenticates by a code."""

@@ -44,8 +44,10 @@ def by_code(code: str) -> dict[str, str]:
     return {"reauthentication-method": "code", "reauthentication-code": code}
 
 
-def current_code() -> str:
-    return str(format_hotp_value(hotp_value(SECRET, int(time.time()) // 30)))
+def current_code(periods: int = 0) -> str:
+    """Return the code that the user's app shows, or showed some periods of 30 seconds ago."""
+    counter = int(time.time()) // 30 + periods
+    return str(format_hotp_value(hotp_value(SECRET, counter)))
 
 
 def invited() -> int:
@@ -138,6 +140,39 @@ def test_a_sign_in_with_a_code_counts(sam):
     client.post("/accounts/2fa/authenticate/", {"code": current_code()})
 
     assert client.post(INVITE, FORM).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("periods", "status"), [(-2, 403), (-1, 303), (1, 303), (2, 403)]
+)
+def test_a_code_is_valid_one_period_before_and_after_its_own(
+    sam, browser, periods, status
+):
+    TOTP.activate(user_of(sam), SECRET)
+    client = browser(sam, confirmed=None)
+
+    page = client.post(INVITE, FORM | by_code(current_code(periods)))
+
+    assert page.status_code == status
+
+
+@pytest.mark.parametrize("seconds", [0, 40, 80])
+def test_a_code_works_once(sam, browser, seconds):
+    TOTP.activate(user_of(sam), SECRET)
+    code = current_code(periods=1)  # valid for 90 seconds from now
+    period_began = int(time.time()) // 30 * 30
+    first = browser(sam, confirmed=None).post(INVITE, FORM | by_code(code))
+    assert first.status_code == 303
+
+    with time_machine.travel(period_began + seconds, tick=True):
+        again = browser(sam, confirmed=None).post(INVITE, FORM | by_code(code))
+        sign_in = Client()
+        sign_in.post(LOGIN, {"login": "sam@example.com", "password": PASSWORD})
+        sign_in_page = sign_in.post("/accounts/2fa/authenticate/", {"code": code})
+
+    assert again.status_code == 403
+    assert b"Incorrect code" in again.content
+    assert b"Incorrect code" in sign_in_page.content
 
 
 def test_too_many_answers_are_refused(sam, browser):

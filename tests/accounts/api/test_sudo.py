@@ -1,11 +1,18 @@
 """Creating a token with a password: re-authentication, rate limits, noted failures."""
 
 import base64
+import time
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+)
 from django.core.cache import cache
 from django.test import Client
 
@@ -191,6 +198,19 @@ def test_a_user_with_a_second_factor_sends_a_code(person):
     assert wrong.json()["detail"] == (
         "Send a code from your second factor in the Fastly-OTP header."
     )
+
+
+def test_a_code_works_once(person):
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    next_period = int(time.time()) // 30 + 1
+    code = {"Fastly-OTP": format_hotp_value(hotp_value(secret, next_period))}
+
+    first = Client().post("/api/sudo", LOGIN, FORM, headers=code)
+    with time_machine.travel(next_period * 30 + 40, tick=True):
+        second = Client().post("/api/sudo", LOGIN, FORM, headers=code)
+
+    assert (first.status_code, second.status_code) == (200, 403)
 
 
 def test_a_second_factor_is_required_if_the_operator_says_so(sam, settings):
