@@ -109,19 +109,28 @@ def _page_url(request: HttpRequest, name: str, cursor: object, exists: bool) -> 
     return f"{request.path}?{query.urlencode()}"
 
 
-def some_of(names: Sequence[str], limit: int = NAMES_SHOWN) -> list[str]:
-    """Return the first names for a sentence, fewer if they are long, and how many more there are."""
+def some_of(
+    names: Sequence[str], limit: int = NAMES_SHOWN, *, total: int | None = None
+) -> list[str]:
+    """Return the first names for a sentence, fewer if they are long, and how many more there are.
+
+    `total` is how many there are if `names` has only the first of them.
+    """
     lengths = accumulate(len(name) for name in names[:limit])
     shown = max(1, sum(length <= NAMES_LENGTH for length in lengths))
-    more = len(names) - shown
+    more = (len(names) if total is None else total) - shown
     return [*names[:shown], f"{more:,} more"] if more > 0 else list(names)
 
 
 def names_in_words(
-    names: Sequence[str], limit: int = NAMES_SHOWN, *, word: str = "and"
+    names: Sequence[str],
+    limit: int = NAMES_SHOWN,
+    *,
+    word: str = "and",
+    total: int | None = None,
 ) -> str:
     """Return names as a sentence lists them: "Ada, Grace and Lin"; of many, "Ada and 90 more"."""
-    *first, last = some_of(names, limit) or [""]
+    *first, last = some_of(names, limit, total=total) or [""]
     return f"{', '.join(first)} {word} {last}" if first else last
 
 

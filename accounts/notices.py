@@ -189,6 +189,11 @@ def _is_billed(entry: AuditEvent) -> bool:
     return not _is_on_trial(entry)
 
 
+def _treats_connections(mode: str) -> Callable[[AuditEvent], bool]:
+    """Return whether a product was disabled with a mode for its open connections."""
+    return lambda entry: (entry.body.get("after") or {}).get("drain_mode", "") == mode
+
+
 def _is_given_by_another(entry: AuditEvent) -> bool:
     """Return whether access was given, and not got by creating the service."""
     return "level" not in (entry.body.get("after") or {})
@@ -231,10 +236,27 @@ _OUTAGE_ENDED = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services"),
     NoticeRule(Topic.EDGES, Audience.STAFF, "admin:metering_edge_changelist"),
 )
+# By the mode for open connections; an entry of an older version has none.
+_DISABLED_ADVICE: Final = {
+    "": "",
+    "cut": "New connections that use it are refused, and open ones are closed.",
+    "drain": "New connections that use it are refused. Open ones are closed within a minute.",
+    "keep": "New connections that use it are refused. Open ones continue, and are billed until they close.",
+}
 _BILL_ADVICE: Final = "It changes the monthly bill. The page Products has its price."
 _VOID_ADVICE: Final = "It is not to be paid. Credits that it used are returned. If an invoice replaces it, both name each other."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 _INVOICE = (NoticeRule(Topic.BILLS, Audience.COSTS, "invoice"),)
+_DISABLED = tuple(
+    NoticeRule(
+        Topic.PRODUCTS,
+        Audience.COSTS,
+        "products",
+        advice=words,
+        applies=_treats_connections(mode),
+    )
+    for mode, words in _DISABLED_ADVICE.items()
+)
 _REQUEST_ANSWERED = (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "product_request"),)
 _CLAIM_ENDED = (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domain", details=True),)
 
@@ -272,7 +294,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
         NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products", advice=_BILL_ADVICE, applies=_is_billed),
         NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products", applies=_is_on_trial),
     ),
-    Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
+    Event.PRODUCT_DISABLED: _DISABLED,
     Event.PRODUCT_REQUESTED: (
         NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "product_request", applies=_is_asked_of_superusers),
         NoticeRule(Topic.REQUESTS, Audience.SALES, "admin:enablement_productrequest_changelist", applies=_is_asked_of_sales),

@@ -13,6 +13,7 @@ from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.names import names_in
 from accounts.audit.queries import VerificationResult, trail_of, verify
 from accounts.audit.sentences import sentence_of
+from accounts.lists import some_of
 from accounts.models import Account, ApiToken, Invitation, Membership, OutgoingMail
 from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
@@ -219,12 +220,9 @@ def _access(member: Membership, grants: Sequence[Grant]) -> str:
     if not member.is_limited:
         return "All services"
     names = [
-        f"{grant.service.name} ({grant.level.replace('_', ' ')})"
-        for grant in grants[:NAMED_SERVICES]
+        f"{grant.service.name} ({grant.level.replace('_', ' ')})" for grant in grants
     ]
-    if more := len(grants) - len(names):
-        names.append(f"{more} more")
-    return ", ".join(names) or "No service"
+    return ", ".join(some_of(names, NAMED_SERVICES)) or "No service"
 
 
 def _services(account: Account) -> TableRows:

@@ -197,9 +197,9 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.EDGE_CREDENTIAL_REVOKED: ("{actor} revoked the credential of the edge {target}",),
     Event.EDGE_OUTAGE_FOUND: ("The edge {target} has not reported since {after.since}",),
     Event.EDGE_OUTAGE_ENDED: ("The edge {target} reports again since {after.online_at}; it had not since {after.since}", "The edge {target}, which had not reported since {after.since}, was taken out of service"),
-    Event.USAGE_DISPUTE_FOUND: ("The edge {target} reported usage that contradicts recorded usage ({after.conflicts} records)",),
+    Event.USAGE_DISPUTE_FOUND: ("The edge {target} reported usage that contradicts recorded usage ({conflicts})",),
     Event.USAGE_DISPUTE_RESOLVED: ("{actor} resolved a usage dispute of {service} with the {after.kept} values: {reason}", "{actor} resolved a usage dispute with the {after.kept} values: {reason}", "{actor} resolved a usage dispute"),
-    Event.USAGE_VOIDED: ("{actor} voided what the edge {target} reported: {after.connections} connections with {after.minutes} minutes from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided what the edge {target} reported from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided usage that the edge {target} reported"),
+    Event.USAGE_VOIDED: ("{actor} voided what the edge {target} reported: {connections} with {minutes} from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided what the edge {target} reported from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided usage that the edge {target} reported"),
     Event.APPROVAL_REQUESTED: ("{actor} requested approval: {target}",),
     Event.APPROVAL_GRANTED: ("{actor} approved: {target}",),
     Event.APPROVAL_REFUSED: ("{actor} declined: {target}: {reason}", "{actor} declined: {target}"),
@@ -418,8 +418,18 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         "received": "" if before else target,
         "newer": _newer(before, after),
         "budget_does": _budget_does(before, after),
+        "conflicts": _counted(after.get("conflicts"), "record"),
+        "connections": _counted(after.get("connections"), "connection"),
+        "minutes": _counted(after.get("minutes"), "minute"),
         **_reasons(after),
     }
+
+
+def _counted(count: object, noun: str) -> str:
+    """Return a number of things in words; "" if it is unknown."""
+    if not isinstance(count, int):
+        return ""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _is_by_target(entry: AuditEvent) -> bool:

@@ -11,12 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from accounts.audit.sentences import join
 from accounts.authentication import actor_of, signed_in_user
 from accounts.commands.security_policy import set_security_policy
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.lists import NAMES_SHOWN
+from accounts.lists import NAMES_SHOWN, names_in_words
 from accounts.models import Account
 from accounts.policy import members_with
 from accounts.queries import account_for, members_without_factor
@@ -124,9 +123,8 @@ def _concerned(account: Account) -> dict[str, Any]:
     lacking = members_without_factor(account.pk)
     count = lacking.count()
     names = [str(row.user) for row in lacking[:NAMES_SHOWN]]
-    more = count - len(names)
     return {
         "count": count,
         "total": members_with(Permission.ACCOUNT_READ, account.pk).count(),
-        "names": join([*names, f"{more:,} more"] if more else names),
+        "names": names_in_words(names, total=count),
     }

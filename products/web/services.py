@@ -29,6 +29,7 @@ from products.deploy.queries import (
     recent_deployments,
 )
 from products.enablement.queries import (
+    conflicts_by_service,
     current,
     other_switches,
     own_requests,
@@ -46,6 +47,7 @@ from products.services.models import Service, Version
 from products.services.models.service import ServiceQuerySet
 from products.services.queries import (
     active_version,
+    active_versions,
     domains_of,
     get_service,
     get_version,
@@ -55,6 +57,7 @@ from products.services.queries import (
 )
 from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
+from products.web.finding_links import ShownFinding, shown_conflicts
 from products.web.recent_usage import recent_usage
 
 DEPLOYMENTS_SHOWN = 10
@@ -103,13 +106,23 @@ class ServiceListForm(ListForm):
     websockets = forms.ChoiceField(
         label="WebSockets",
         required=False,
-        choices=[("", "On or off"), ("on", "On"), ("off", "Off")],
+        choices=[
+            ("", "On or off"),
+            ("on", "On"),
+            ("off", "Off"),
+            ("conflict", "Has a conflict"),
+        ],
     )
     sort = forms.ChoiceField(
         label="Order",
         required=False,
         choices=[("", "By name"), ("new", "Newest first")],
     )
+
+    @property
+    def wants_conflicts(self) -> bool:
+        """Tell whether only services with a conflict are listed."""
+        return self.chosen("websockets") == "conflict"
 
 
 @login_required
@@ -146,11 +159,15 @@ def services(request: HttpRequest) -> HttpResponse:
         ),
         order=orders.get(search.chosen("sort"), ("name", "pk")),
     )
+    conflicts = _conflicts(page.rows) if search.wants_conflicts else {}
     context = {
         "search": search,
         "page": page,
         "total": visible.count(),
-        "services": [(row, _is_on(row), _domains(row)) for row in page.rows],
+        "services": [
+            (row, _is_on(row), _domains(row), conflicts.get(row.pk, ()))
+            for row in page.rows
+        ],
         "form": form,
         "creating": creating,
     }
@@ -166,11 +183,24 @@ def _narrowed(
     if state := search.chosen("state"):
         active = Q(pk__in=Version.objects.filter(active=True).values("service"))
         rows = rows.filter(active if state == "active" else ~active)
-    if switch := search.chosen("websockets"):
+    if search.wants_conflicts:
+        found = conflicts_by_service(list(rows), with_=WEBSOCKETS)
+        rows = rows.filter(pk__in=[key for key, findings in found.items() if findings])
+    elif switch := search.chosen("websockets"):
         with_it = services_with(account.pk, WEBSOCKETS).order_by().values("pk")
         on = Q(pk__in=with_it)
         rows = rows.filter(on if switch == "on" else ~on)
     return rows
+
+
+def _conflicts(services: list[Service]) -> dict[str, list[ShownFinding]]:
+    """Return what prevents WebSockets on services, by id."""
+    found = conflicts_by_service(services, with_=WEBSOCKETS)
+    versions = active_versions(services)
+    return {
+        key: shown_conflicts(findings, versions.get(key))
+        for key, findings in found.items()
+    }
 
 
 def _domains(service: Service) -> list[str]:

@@ -36,6 +36,7 @@ SHAPES = frozenset(
     {"on", "off", "trial", "package", "ask", "pass", "fail", "warns", "stops", "note"}
 )
 UNKNOWN = "unknown"
+NBSP = "\N{NO-BREAK SPACE}"  # between a number and its unit
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 JUST_NOW = 10  # seconds that read as just now
 MAX_RELATIVE_DAYS = 31  # beyond, a date says more than a number of days
@@ -67,22 +68,20 @@ def traffic(value: int | None) -> str:
         return UNKNOWN
     for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if value >= size:
-            return f"{Decimal(value) / size:,.3f} {unit}"
-    return f"{value} bytes" if value != 1 else "1 byte"
+            return f"{Decimal(value) / size:,.3f}{NBSP}{unit}"
+    return f"{value}{NBSP}bytes" if value != 1 else f"1{NBSP}byte"
 
 
 @register.filter
 def duration(value: timedelta | float | None) -> str:
     """Return a duration, given as one or in seconds, in its two largest units: 3 min 51 s."""
-    if value is None:
-        return UNKNOWN
-    return duration_in_words(value)
+    return UNKNOWN if value is None else duration_in_words(value).replace(" ", NBSP)
 
 
 @register.filter
 def byte_count(value: int | None) -> str:
     """Return a number of bytes in words: 1.23 MB."""
-    return UNKNOWN if value is None else bytes_in_words(value)
+    return UNKNOWN if value is None else bytes_in_words(value).replace(" ", NBSP)
 
 
 @register.filter

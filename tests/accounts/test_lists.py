@@ -82,6 +82,7 @@ def test_a_value_that_cannot_be_used_counts_as_none():
 def test_a_sentence_names_the_first_of_many():
     assert some_of(["a", "b"], 2) == ["a", "b"]
     assert some_of([str(n) for n in range(1003)], 2) == ["0", "1", "1,001 more"]
+    assert some_of(["a", "b"], total=5) == ["a", "b", "3 more"]
 
 
 def test_a_sentence_names_fewer_if_the_names_are_long():

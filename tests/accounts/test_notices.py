@@ -25,6 +25,7 @@ from accounts.commands.notices import (
 from accounts.models import Account, Notice, OutgoingMail, User
 from accounts.notices import NOTICES, Topic, emailed, topics_of
 from accounts.roles import Permission, Role
+from products.enablement.models import Enablement
 from tests.concurrency import together
 from tests.factories import NOW
 from tests.factories.accounts import NO_EMAILS, AccountFactory, actor_for, member
@@ -215,6 +216,7 @@ RECIPIENTS = [
     (Event.PRODUCT_ENABLED, {}, ["Bo", "Grace"]),
     (Event.PRODUCT_ENABLED, {"after": {"source": "trial"}}, ["Bo", "Grace"]),
     (Event.PRODUCT_DISABLED, {}, ["Bo", "Grace"]),
+    (Event.PRODUCT_DISABLED, {"after": {"drain_mode": "cut"}}, ["Bo", "Grace"]),
     (Event.PRICE_PUBLISHED, {}, ["Bo", "Grace"]),
     (Event.ACCOUNT_SUSPENDED, {}, ["Bo", "Grace"]),
     (Event.BUDGET_REACHED, {}, ["Bo", "Grace"]),
@@ -320,6 +322,18 @@ def entry_of_sign_in(account, actor, program, at):
     acting = replace(actor, context=replace(actor.context, user_agent=program))
     with recorded_change(acting, Permission.ACCOUNT_READ, on=account, now=at) as trail:
         trail.note(Event.USER_LOGGED_IN, target=("user", actor.user_id, actor.label))
+
+
+@pytest.mark.parametrize("mode", Enablement.DrainMode.values)
+def test_the_notice_of_a_disabled_product_says_what_happens_to_open_connections(
+    people, write, mode
+):
+    write(Event.PRODUCT_DISABLED, after={"state": "disabled", "drain_mode": mode})
+
+    assert make_notices(now=NOW) == 2
+    notice = Notice.objects.filter(user__name="Bo").get()
+    assert notice.details.startswith("New connections that use it are refused")
+    assert notice.details in OutgoingMail.objects.get(to="bo@example.com").body
 
 
 def test_a_notice_is_made_once_however_often_the_trail_is_read(people, write):

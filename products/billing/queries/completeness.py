@@ -51,7 +51,8 @@ def missing_usage(invoice: Invoice) -> list[Missing]:
     ]
     more = disputes.count() - len(named)
     if more:
-        named.append(Missing("open_dispute", f"{more} more disputes are open."))
+        words = "dispute is" if more == 1 else "disputes are"
+        named.append(Missing("open_dispute", f"{more:,} more {words} open."))
     return [*edges, *named]
 
 

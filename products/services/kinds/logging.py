@@ -212,6 +212,7 @@ def _log(
     name: str,
     *fields: Field,
     label: str,
+    proper_name: bool = True,
     log: tuple[Field, ...] = LOG,
     checks: tuple[Check, ...] = (),
     carried: bool = False,
@@ -220,7 +221,7 @@ def _log(
     return Kind(
         segment=f"logging/{name}",
         label=f"{label} log endpoint",
-        proper_name=True,
+        proper_name=proper_name,
         event="logging",
         namespace="logging",
         not_found="syslog",
@@ -293,6 +294,7 @@ SYSLOG = _log(
     *TLS,
     READ_ONLY_KEY,
     label="Syslog",
+    proper_name=False,
     checks=(_syslog_address,),
     carried=True,
 )

@@ -63,6 +63,18 @@ def test_the_names_on_the_page_are_bounded(browser, sam, acme):
     assert "Person 09 and 2 more." in page
 
 
+def test_fewer_names_are_on_the_page_if_they_are_long(browser, sam, acme):
+    for number in range(12):
+        member(acme, f"Person {number:02} {'w' * 60}", Role.USER)
+    add_factor(sam)
+
+    page = text_of(browser(sam).get(PAGE))
+
+    assert "12 of 13 members have no second factor: Person 00" in page
+    assert "w and 10 more." in page
+    assert "Person 02" not in page
+
+
 def test_a_superuser_sets_it_after_proving_who_they_are(browser, sam, acme, noted):
     add_factor(sam)
     sent = {"second_factor_required": "on", "session_idle_seconds": "900"}

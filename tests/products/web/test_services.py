@@ -58,6 +58,7 @@ def test_the_list_shows_active_versions_and_where_websockets_is_on(
         ("state=not", ["blog"]),
         ("websockets=on", ["echo"]),
         ("websockets=off&q=o", ["blog"]),
+        ("websockets=conflict", []),
         ("q=none", []),
     ],
 )
@@ -71,6 +72,25 @@ def test_the_list_is_searched_and_filtered(
 
     assert [service.name for service, *_ in page.context["services"]] == found
     assert ("No service matches" in text_of(page)) == (not found)
+
+
+def test_services_with_a_conflict_are_listed_with_what_prevents_websockets(
+    browser, eve, acme, switched_on
+):
+    live_version(switched_on, "echo.example.com")
+    for name in ("shop", "blog"):
+        live = live_version(ServiceFactory.create(account=acme, name=name), f"{name}.a")
+        BackendFactory.create(version=live, name="far", shield="frankfurt-de")
+    client = browser(eve)
+
+    page = client.get("/services/?websockets=conflict")
+
+    assert "Services found: 2" in text_of(page)
+    assert text_of(page).count("Backend far uses the shield frankfurt-de.") == 2
+    assert page.content.count(b"Shield of far</a>") == 2
+    alone = client.get("/services/?websockets=conflict&q=shop")
+    assert [service.name for service, *_ in alone.context["services"]] == ["shop"]
+    assert "Has a conflict" in text_of(alone)
 
 
 def test_the_list_has_pages_of_fifty_and_keeps_its_order(browser, sam, acme):

@@ -26,7 +26,7 @@ def test_parts_are_listed_and_missing_kinds_take_one_line(browser, eve, draft):
     assert "Domain Add a domain echo.example.com" in page
     assert "Backend Add a backend origin origin.example.com:80" in page
     assert (
-        "Add to this version Add a header rule Add a VCL snippet Add a VCL file Add an HTTPS log endpoint Add a Syslog log endpoint"
+        "Add to this version Add a header rule Add a VCL snippet Add a VCL file Add an HTTPS log endpoint Add a syslog log endpoint"
         in page
     )
     assert "None." not in page
@@ -41,7 +41,7 @@ def test_a_locked_version_offers_a_clone_and_no_edit(browser, eve, echo):
     assert "This version is active and can't be edited." in page
     assert "Clone version 1 to edit" in page
     assert (
-        "No header rules, VCL snippets, VCL files, HTTPS log endpoints or Syslog log endpoints."
+        "No header rules, VCL snippets, VCL files, HTTPS log endpoints or syslog log endpoints."
         in page
     )
     assert b"/edit/" not in answer.content
