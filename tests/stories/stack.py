@@ -22,10 +22,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.portal.free_ports import free_port
+from tests.portal.waiting import stop
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 300.0  # on a machine that runs much else
-STOP_SECONDS = 120.0
 REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
 GENEROUS_SECONDS = 60.0  # where a test only waits for that
 # Set for the tests' own process, and not passed on.
@@ -186,8 +186,7 @@ def running(folder: Path) -> Iterator[Stack]:
         try:
             yield _when_ready(process, ports, folder, log, environment)
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_SECONDS)
+            stop(process, by=signal.SIGINT)
 
 
 def _when_ready(

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from portal.run import data_dir_lock
 from tests.portal.free_ports import free_port
-from tests.portal.waiting import DEADLINE_SECONDS, until
+from tests.portal.waiting import DEADLINE_SECONDS, stop, until
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -52,8 +52,7 @@ def start(environment, tmp_path):
 
     yield run
     for process in started:
-        process.terminate()
-        process.wait(DEADLINE_SECONDS)
+        stop(process)
         process.stdout.close()
 
 
