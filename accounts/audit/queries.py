@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -33,8 +34,8 @@ from accounts.audit.verification import (
 )
 from accounts.audit.vocabulary import DESCRIPTIONS, Event
 
-# Rows fetched at a time while verifying: a few megabytes of memory, few round trips.
-CHUNK = 2000
+# Rows of a query while verifying: a few megabytes of memory, few round trips.
+VERIFIED_AT_ONCE = 2000
 # An entry's number as a person or the API writes it; more digits are not in the database.
 _NUMBER = re.compile(r"#?0*([0-9]{1,18})")
 
@@ -324,8 +325,27 @@ def _verify_chain(account_id: str) -> VerificationResult:
 
 
 def _rows(events: QuerySet[AuditEvent]) -> Iterator[ChainRow]:
-    rows = events.order_by("sequence", "id").values_list(*ChainRow._fields)
-    return map(ChainRow._make, rows.iterator(chunk_size=CHUNK))
+    return map(ChainRow._make, _by_sequence(events, ChainRow._fields))
+
+
+def _by_sequence(rows: "QuerySet[Any]", names: Sequence[str]) -> Iterator[list[Any]]:
+    """Yield values of rows in the order of their sequence, with many short queries.
+
+    For one query of a whole chain PostgreSQL would first write all of it to a temporary file, and
+    the web server allows a query 15 seconds.
+    """
+    ordered = rows.order_by("sequence", "id")
+    following = ordered
+    while True:
+        page = list(following.values_list("sequence", "id", *names)[:VERIFIED_AT_ONCE])
+        for _, _, *values in page:
+            yield values
+        if len(page) < VERIFIED_AT_ONCE:
+            return
+        sequence, key, *_ = page[-1]
+        following = ordered.filter(sequence__gte=sequence).exclude(
+            sequence=sequence, id__lte=key
+        )
 
 
 def _require_end(head: ChainHead | None, last: ChainPosition, highest: int) -> None:
@@ -351,10 +371,8 @@ class _Personal:
 
     def __init__(self, account_id: str, end: int) -> None:
         values = PersonalData.objects.filter(account_id=account_id, sequence__lte=end)
-        rows = values.order_by("sequence", "kind").values_list(
-            "sequence", "kind", "salt", "value"
-        )
-        self._rows = map(PersonalValue._make, rows.iterator(chunk_size=CHUNK))
+        rows = _by_sequence(values, PersonalValue._fields)
+        self._rows = map(PersonalValue._make, rows)
         self._next = next(self._rows, None)
 
     def up_to(self, sequence: int) -> Iterator[PersonalValue]:

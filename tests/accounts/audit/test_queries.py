@@ -4,8 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit import queries
+from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.queries import (
     Filters,
     VerificationResult,
@@ -114,8 +117,25 @@ def test_an_empty_chain_is_valid():
     assert verify("unknown") == VerificationResult("unknown", is_valid=True, checked=0)
 
 
-def test_verifying_takes_the_same_queries_for_any_length_of_chain(
-    seven, django_assert_max_num_queries
-):
+def test_a_chain_is_verified_with_short_queries(seven, monkeypatch):
+    monkeypatch.setattr(queries, "VERIFIED_AT_ONCE", 2)
+    with CaptureQueriesContext(connection) as captured:
+        result = verify("acme")
+
+    texts = [each["sql"] for each in captured if '"canonical"' in each["sql"]]
+    assert result == VerificationResult("acme", is_valid=True, checked=7)
+    assert sum(sql.endswith(" LIMIT 2") for sql in texts) == 4
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_a_personal_value_is_verified_wherever_a_query_ends(seven, monkeypatch, number):
+    monkeypatch.setattr(queries, "VERIFIED_AT_ONCE", 2)
+    values = PersonalData.objects.filter(account_id="acme", sequence=number)
+    assert values.update(value="another") > 0
+
+    assert verify("acme").first_invalid == number
+
+
+def test_verifying_takes_few_queries(seven, django_assert_max_num_queries):
     with django_assert_max_num_queries(9):
         verify("acme")
