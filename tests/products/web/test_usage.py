@@ -162,7 +162,7 @@ def test_the_total_is_that_of_billing_and_of_the_services_with_what_is_of_none(
     assert whole.others == Money.of("0.02", "USD")
     assert shown + whole.others == total
     text = text_of(answer)
-    assert "late usage of earlier months 0.02 USD All" in text
+    assert "Fees and late usage 0.02 USD All" in text
     assert f"{total} before credits and tax" in text
 
 
