@@ -316,6 +316,7 @@ class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # not subs
 
     extra = 0
     can_delete = False
+    empty_value_display = NOTHING
     show_change_link = False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

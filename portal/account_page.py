@@ -13,6 +13,7 @@ from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.names import names_in
 from accounts.audit.queries import VerificationResult, trail_of, verify
 from accounts.audit.sentences import sentence_of
+from accounts.audit.vocabulary import Event
 from accounts.lists import some_of
 from accounts.models import Account, ApiToken, Invitation, Membership, OutgoingMail
 from accounts.queries import Grant, grants_in, second_factors_of
@@ -46,6 +47,7 @@ NAMED_SERVICES: Final = 3  # of a member with access to chosen services
 MAX_VERIFIED_ENTRIES: Final = 2_000
 
 
+VIEWS: Final = (Event.ACCOUNT_READ, Event.AUDIT_READ)
 _SUPERUSERS_FIRST: Final = Case(When(role=Role.SUPERUSER, then=0), default=1)
 
 
@@ -283,8 +285,11 @@ def _own_plans(account: Account) -> "QuerySet[Plan]":
 
 
 def _entries(account: Account) -> list[AuditEvent]:
-    """Return the newest entries with their sentences."""
-    events = list(trail_of(account.pk)[:ROWS])
+    """Return the newest entries with their sentences, but not that staff viewed something.
+
+    Those are noted each time that a page is opened, and would be all that is shown.
+    """
+    events = list(trail_of(account.pk).exclude(action__in=VIEWS)[:ROWS])
     names = names_in(events)
     for event in events:
         event.sentence = str(sentence_of(event, names))

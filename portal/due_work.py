@@ -44,6 +44,12 @@ class Stuck:
     remedy: str
     is_customers: bool = False  # a customer has to act, not the operator
 
+    @property
+    def text(self) -> str:
+        """Return how much there is in words: 1 email, 3 disputes."""
+        kind = self.kind.removesuffix("s") if self.count == 1 else self.kind
+        return f"{self.count:,} {kind}"
+
 
 def due_since(now: datetime) -> dict[str, datetime | None]:
     """Return for each sweep of the schedule since when its oldest work is due; None for none."""

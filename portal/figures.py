@@ -13,6 +13,7 @@ from portal.due_work import due_since, stuck_work, waiting_webhooks
 from portal.health import Health, all_checks
 from products.billing.models import Invoice
 from products.metering.queries.edges import OFFLINE_AFTER, active_edges, complete_to
+from products.units import duration_in_words
 
 Unit = Literal["", "seconds"]
 
@@ -152,7 +153,7 @@ def _invoices() -> Figure:
 
 
 def _for_people(value: float, figure: Figure) -> str:
-    return f"{value:,.0f} s" if figure.unit else f"{value:,.0f}"
+    return duration_in_words(value) if figure.unit else f"{value:,.0f}"
 
 
 def _age(since: datetime, now: datetime) -> float:

@@ -141,7 +141,7 @@ def check_stuck(now: datetime) -> Health:
     found = [each for each in stuck_work(now) if each.count and not each.is_customers]
     if not found:
         return Health("stuck")
-    counts = ", ".join(f"{each.count:,} {each.kind}" for each in found)
+    counts = ", ".join(each.text for each in found)
     return Health("stuck", counts, " ".join(each.remedy for each in found))
 
 

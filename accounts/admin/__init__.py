@@ -10,10 +10,12 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 
 from accounts.admin import proposals, trail  # noqa: F401 - registers their pages
 from accounts.admin_pages import (
+    NOTHING,
     ReadOnlyAdmin,
     ReadOnlyInline,
     ReasonForm,
@@ -67,6 +69,7 @@ class MembershipInline(ReadOnlyInline):
 
     model = Membership
     fields = readonly_fields = ("account", "role", "access", "created_at")
+    show_change_link = True
 
     @admin.display(description="access to services")
     def access(self, membership: Membership) -> str:
@@ -232,7 +235,7 @@ class UserAdmin(ReadOnlyAdmin):
         ("<str:user_id>/do/<slug:deed>/", "deed_view", "accounts_user_deed"),
     )
 
-    list_display = ("email", "name", "is_staff", "is_active", "last_login")
+    list_display = ("email", "name", "is_staff", "is_active", "last_sign_in")
     list_filter = (
         ("is_staff", yes_no_filter("staff", yes="Staff", no="Not staff")),
         ("is_active", yes_no_filter("state", yes="Active", no="Disabled")),
@@ -247,9 +250,15 @@ class UserAdmin(ReadOnlyAdmin):
         "is_active",
         "is_staff",
         "created_at",
-        "last_login",
+        "last_sign_in",
     )
+    readonly_fields = ("last_sign_in",)
     inlines = (MembershipInline,)
+
+    @admin.display(description="last sign-in", ordering="last_login")
+    def last_sign_in(self, user: User) -> str:
+        """Return when the user last signed in; Django calls it a login."""
+        return NOTHING if user.last_login is None else str(localize(user.last_login))
 
     def appoint_view(self, request: HttpRequest) -> HttpResponse:
         """Appoint a member of staff."""

@@ -129,7 +129,7 @@ def _facts(event: AuditEvent) -> dict[str, object]:
     account = account_names([event]).get(event.account_id, event.account_id)
     names = names_in([event])
     return {
-        "title": f"Event {event.sequence} of {account}",
+        "title": f"Entry {event.sequence:,} of {account}",
         "account_name": account,
         "sentence": sentence_of(event, names),
         "service_name": names.services.get(event.service_id, ""),

@@ -50,7 +50,8 @@ class AuditEvent(models.Model):
     sentence = ""
 
     class Meta:
-        verbose_name = "event"
+        verbose_name = "entry"
+        verbose_name_plural = "entries"
         constraints = [
             models.UniqueConstraint(
                 fields=["account_id", "sequence"],

@@ -108,8 +108,10 @@ class Invoice(models.Model):
     subtotal_micros = models.BigIntegerField(default=0)
     credits_micros = models.BigIntegerField(default=0)
     due_micros = models.BigIntegerField(default=0)
-    finalized_at = models.DateTimeField(null=True, blank=True)
-    finalized_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
+    finalized_at = models.DateTimeField("finalised at", null=True, blank=True)
+    finalized_by = models.CharField(
+        "finalised by", max_length=MAX_ACTOR_LENGTH, blank=True
+    )
     due_on = models.DateField(null=True, blank=True)
     override_reason = models.CharField(
         "reason to make it final early", max_length=500, blank=True
@@ -391,7 +393,7 @@ class CreditEntry(models.Model):
     class Meta:
         default_permissions = ()
         verbose_name = "credit ledger entry"
-        verbose_name_plural = "credit ledger"
+        verbose_name_plural = "credit ledger entries"
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(

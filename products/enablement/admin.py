@@ -14,7 +14,7 @@ from django.http import (
 )
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from accounts.admin_pages import (
@@ -274,6 +274,10 @@ class ProductRequestAdmin(ReadOnlyAdmin):
         "state",
         "answers",
     )
+    fields = readonly_fields = (
+        *("account", "product", "requester", "requested_at", "note", "state"),
+        *("answered_at", "answered_by", "answer"),
+    )
     list_filter = ("state", "product__purchase_mode", "product")
     list_select_related = ("account", "product")
     ordering = (
@@ -289,6 +293,12 @@ class ProductRequestAdmin(ReadOnlyAdmin):
         ("<int:request_id>/answer/", "answer_view", "enablement_answer"),
         ("<int:request_id>/decline/", "decline_view", "enablement_decline"),
     )
+
+    @admin.display(description="requested by")
+    def requester(self, row: ProductRequest) -> str:
+        """Return the requester's name, as a link to their page."""
+        url = reverse("admin:accounts_user_change", args=[row.user_id])
+        return format_html('<a href="{}">{}</a>', url, row.requested_by)
 
     @admin.display(description="answer")
     def answers(self, row: ProductRequest) -> str:

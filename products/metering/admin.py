@@ -129,6 +129,15 @@ def dispute_values(dispute: UsageDispute) -> list[DisputedValue]:
     ]
 
 
+def _compared(dispute: UsageDispute) -> dict[str, object]:
+    """Return the values for templates: those that differ, and the others."""
+    values = dispute_values(dispute)
+    return {
+        "differing": [each for each in values if each.differs],
+        "equal": [each for each in values if not each.differs],
+    }
+
+
 def _value_in_words(name: str, value: Any) -> str:
     """Return a value with its unit; the exact number stays visible, because it may be the dispute."""
     if value is None or isinstance(value, bool):
@@ -406,10 +415,13 @@ class UsageDisputeAdmin(UsageAdmin):
         ("<int:dispute_id>/resolve/", "resolve_view", "metering_usagedispute_resolve"),
     )
 
+    def row_context(self, request: HttpRequest, row: UsageDispute) -> dict[str, object]:
+        """Return the recorded and the reported values, too."""
+        return {**super().row_context(request, row), **_compared(row)}
+
     def resolve_view(self, request: HttpRequest, dispute_id: int) -> HttpResponse:
         """Show the recorded and the reported values; on POST resolve the dispute."""
-        dispute = row_or_404(UsageDispute, dispute_id)
-        values = dispute_values(dispute)
+        dispute = row_or_404(self.get_queryset(request), dispute_id)
         return self.command_form_view(
             request,
             ResolveForm(request.POST if request.method == "POST" else None),
@@ -420,7 +432,8 @@ class UsageDisputeAdmin(UsageAdmin):
             template="admin/metering/resolve.html",
             context={
                 "dispute": dispute,
-                "differing": [each for each in values if each.differs],
-                "equal": [each for each in values if not each.differs],
+                "service": self.named_service(dispute),
+                "account": self.named_account(dispute),
+                **_compared(dispute),
             },
         )

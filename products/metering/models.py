@@ -235,8 +235,8 @@ class DeliveryUsage(models.Model):
     bytes_to_client = models.BigIntegerField()
 
     class Meta:
-        verbose_name = "delivery"
-        verbose_name_plural = "delivery"
+        verbose_name = "hour of ordinary HTTP"
+        verbose_name_plural = "hours of ordinary HTTP"
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(

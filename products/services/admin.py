@@ -1,6 +1,7 @@
 """Services and versions in the admin, read-only."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from accounts.admin_pages import (
     ReadOnlyAdmin,
@@ -63,6 +64,11 @@ class VersionAdmin(ReadOnlyAdmin):
         "A part of the name of the service or its account, or its ID in full"
     )
     ordering = ("-created_at", "-pk")
+    change_form_template = "admin/services/version.html"
+
+    def row_context(self, request: HttpRequest, row: Version) -> dict[str, object]:
+        """Name the version with its service."""
+        return {"subtitle": f"{row} of {row.service}"}
 
     @admin.display(description="account")
     def account(self, version: Version) -> str:

@@ -96,6 +96,17 @@ def test_an_email_is_not_awaited_that_is_never_sent(acme, sam, staff, now):
     assert f"{waiting} no longer needed" in text_of(staff.get(page_of(acme)))
 
 
+def test_what_happened_is_not_hidden_by_what_staff_viewed(acme, staff, enabled):
+    for _ in range(12):
+        staff.get(page_of(acme))
+
+    page = staff.get(page_of(acme))
+    [entries] = links(page, "All entries")
+    assert "viewed the account" not in text_of(page)
+    assert "Sam enabled WebSockets" in text_of(page)
+    assert "viewed the account" in text_of(staff.get(entries))
+
+
 def test_staff_find_who_enabled_a_product_in_three_clicks_from_the_name(
     acme, staff, enabled
 ):

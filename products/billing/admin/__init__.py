@@ -16,9 +16,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.html import format_html
 
 from accounts.actor import Actor
 from accounts.admin_pages import (
+    NOTHING,
     ReadOnlyAdmin,
     ReadOnlyInline,
     ReasonForm,
@@ -319,14 +321,27 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "A part of the account's name; or number, month (2026-11) or account ID in full"
     )
     ordering = ("-month", "-pk")
-    exclude = ("subtotal_micros", "credits_micros", "due_micros")
-    readonly_fields = ("replacement", "subtotal", "credits", "due")
+    fields = readonly_fields = (
+        *("number", "account", "month", "kind", "status", "subtotal", "credits", "due"),
+        *("due_on", "starts_at", "ends_at", "zone", "seller", "buyer", "tax_note"),
+        *("payment_terms_days", "drafted_at", "counted_at", "complete_to"),
+        *("finalized_at", "finalized_by", "override_reason", "content_hash"),
+        *("voided_at", "voided_by", "void_reason", "replaces", "replaced_with"),
+    )
     inlines = (LineInline, CreditNoteInline)
     change_form_template = "admin/billing/invoice.html"
     own_pages = (
         ("<int:invoice_id>/finalize/", "finalize_view", "billing_invoice_finalize"),
         ("<int:invoice_id>/void/", "void_view", "billing_invoice_void"),
     )
+
+    @admin.display(description="replaced with")
+    def replaced_with(self, invoice: Invoice) -> str:
+        """Return the invoice that replaces a voided one, as a link to its page."""
+        new = invoice.replacement
+        if new is None:
+            return NOTHING
+        return format_html('<a href="{}">{}</a>', admin_url(new), new)
 
     def finalize_view(self, request: HttpRequest, invoice_id: int) -> HttpResponse:
         """Make an invoice final now, with a reason in place of what it waits for."""

@@ -76,8 +76,8 @@ class Migration(migrations.Migration):
                 ('bytes_to_client', models.BigIntegerField()),
             ],
             options={
-                'verbose_name': 'delivery',
-                'verbose_name_plural': 'delivery',
+                'verbose_name': 'hour of ordinary HTTP',
+                'verbose_name_plural': 'hours of ordinary HTTP',
                 'default_permissions': (),
                 'indexes': [models.Index(fields=['service', 'hour'], name='delivery_service_hour')],
                 'constraints': [models.UniqueConstraint(fields=('edge', 'instance', 'service', 'hour'), name='one_row_per_instance_service_and_hour', violation_error_message='The instance already has a row for this service and hour.'), models.CheckConstraint(condition=models.Q(('bytes_from_client__gte', 0), ('bytes_to_client__gte', 0), ('requests__gte', 0)), name='delivery_is_never_negative')],
