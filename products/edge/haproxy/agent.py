@@ -390,10 +390,12 @@ class Agent:
         """Let HAProxy accept no connection, and let open ones end in time."""
         await self._wait_for_session()
         # During a reload, HAProxy does not answer for a moment.
-        while (processes := await self._process.find()) is None:
+        while await self._process.find() is None and self._process.can_answer():
             if await self._process.has_exited(_EXIT_CHECK_SECONDS):
                 return
-        await self._process.stop(processes.master, drain=True)
+            if self._stop_immediately.is_set():
+                break
+        self._process.stop(drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
         while time.monotonic() < until and not self._stop_immediately.is_set():
             if await self._process.has_exited(_EXIT_CHECK_SECONDS):
@@ -405,7 +407,7 @@ class Agent:
                 await self._reconciler.close_tunnels(open_services)
             if await self._process.has_exited(_LAST_LINES_SECONDS):
                 return
-        await self._process.stop(processes.master, drain=False)
+        self._process.stop(drain=False)
         await self._process.has_exited(_STOP_SECONDS)
 
     async def _close(self) -> None:

@@ -248,10 +248,19 @@ class HAProxyProcess:
         await self._master.call("reload")
         return await self._wait_for_new_worker(frozenset(before.workers))
 
-    async def stop(self, master: int, *, drain: bool) -> None:
-        """Make HAProxy stop after its last connection, or immediately."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(master, signal.SIGUSR1 if drain else signal.SIGTERM)
+    def stop(self, *, drain: bool) -> None:
+        """Make HAProxy stop after its last connection, or immediately.
+
+        Call it when HAProxy answers: the signal would end it during a reload.
+        """
+        master = self._found_master if self._child is None else self._child.pid
+        if self._is_running():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(master, signal.SIGUSR1 if drain else signal.SIGTERM)
+
+    def can_answer(self) -> bool:
+        """Return whether HAProxy can be asked; not if its folder was removed."""
+        return (self._folder / MASTER_SOCKET).exists()
 
     async def stop_own(self) -> None:
         """Stop the HAProxy that this agent has started, if any."""

@@ -1,6 +1,7 @@
 """The agent is replaced or HAProxy exits: nothing is lost, nothing is counted twice."""
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -221,6 +222,21 @@ def test_stopping_drains_and_a_second_signal_stops_immediately(haproxy):
     assert haproxy.edge.process.wait(20) == 0
     assert not Path(f"/proc/{master}").exists()
     assert final_record(haproxy, host).bytes_from_client >= 8
+
+
+def test_an_edge_whose_data_folder_was_removed_stops(haproxy):
+    host, _ = haproxy.serve()
+    connection, _ = opened(haproxy, host)
+    with connection:
+        eventually(lambda: haproxy.portal.of_service(service_of(host)))
+    master = haproxy.haproxies()[0]
+    shutil.rmtree(haproxy.edge.data)
+    eventually(lambda: "HAProxy does not answer" in haproxy.edge.log())
+
+    haproxy.edge.process.send_signal(signal.SIGTERM)
+    haproxy.edge.process.wait(60)
+
+    assert not Path(f"/proc/{master}").exists()
 
 
 def _off(route):
