@@ -18,6 +18,7 @@ from accounts.models import Account
 from accounts.policy import AccountAccess, load_access, require
 from accounts.queries import account_in
 from accounts.roles import Permission
+from products.billing.queries.bills import RunningMonth
 from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import services_with
@@ -52,14 +53,21 @@ def account_usage(
     account: Account,
     services: Mapping[str, Service],
     now: datetime,
+    running: RunningMonth | None = None,
 ) -> CurrentUsagePanel:
     """Return the current usage of all services that the actor may see, by id. Raises Forbidden.
 
     The sums include services that are deleted now, as the bill does. Of the existing services that
-    have WebSockets on, or were used today, the most used are listed.
+    have WebSockets on, or were used today, the most used are listed. With `running`, the periods of
+    its month are not read again.
     """
     access.require(Permission.STATS_READ)
-    usage = current_usage(list(services), calendar=calendar_of(account), now=now)
+    usage = current_usage(
+        list(services),
+        calendar=calendar_of(account),
+        now=now,
+        known=running.used if running is not None else None,
+    )
     totals = usage.by_service
     on = set(services_with(account.pk, WEBSOCKETS).values_list("pk", flat=True))
     listed = [

@@ -188,7 +188,7 @@ def products(request: HttpRequest) -> HttpResponse:
         ],
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
-        "usage_panel": account_usage(access, account, services, now),
+        "usage_panel": account_usage(access, account, services, now, running),
         "recent": recent,
     }
     return render(request, "products/products.html", context)

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from products.calendars import Calendar
 from products.metering.models import ConnectionUsage
-from products.metering.queries.daily import kept_usage
+from products.metering.queries.daily import MonthUsage, kept_usage
 from products.metering.queries.edges import unknown_since
 from products.metering.queries.usage import ConnectionTotals, last_rows, minutes_within
 
@@ -122,18 +122,25 @@ def open_connections(services: list[str], now: datetime) -> OpenConnections:
 
 
 def current_usage(
-    services: list[str], *, calendar: Calendar, now: datetime
+    services: list[str],
+    *,
+    calendar: Calendar,
+    now: datetime,
+    known: MonthUsage | None = None,
 ) -> CurrentUsage:
     """Return open connections, and the usage since midnight in the billing zone.
 
-    With many records in the month, the usage is read from its periods.
+    With many records in the month, the usage is read from its periods; not again if it is `known`.
     """
     month = calendar.month_at(now)
     local = ZoneInfo(calendar.zone_in(month))
     midnight = datetime.combine(now.astimezone(local).date(), time(), local)
     # The next local midnight, also on a day of 23 or 25 hours.
     tomorrow = midnight + timedelta(days=1)
-    kept = kept_usage(services, month, [midnight, tomorrow])
+    if known is not None and known.knows([midnight, tomorrow]):
+        kept = known.of(services) if known.is_by_edge else None
+    else:
+        kept = kept_usage(services, month, [midnight, tomorrow])
     if kept is not None:
         used = kept.by_edge(midnight, tomorrow)
         return CurrentUsage(

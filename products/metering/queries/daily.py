@@ -41,6 +41,7 @@ from products.metering.queries.usage import (
     last_rows,
     month_state,
     number,
+    raw_rows,
     snapshot,
     whole_minutes,
 )
@@ -98,6 +99,11 @@ class MonthUsage:
         return MonthUsage(
             {key: self.by_service[key] for key in wanted}, self.counted_at
         )
+
+    @property
+    def is_by_edge(self) -> bool:
+        """Tell whether it is also by edge: what was read from periods is."""
+        return all("edges" in kept for kept in self.by_service.values())
 
     def knows(self, bounds: Bounds) -> bool:
         """Tell whether the usage up to each bound is kept."""
@@ -359,21 +365,22 @@ def _times_at(services: list[str], bounds: Bounds, *, by: str) -> dict[str, _Tot
         ),
     )
     # Not in order: PostgreSQL would sort all connections by text, which takes longer than the rest.
-    rows = rows.values(by, "first", "last").annotate(
-        count=Count("pk"),
-        minutes=Sum(whole_minutes(F("duration_us"))),
-        open_us=Sum("duration_us"),
-        start_minutes=Sum(F("started_us") / number(MINUTE_US)),
-        start_us=Sum(integer(F("started_us") - number(instants[0]))),
-        **{
-            _more(index): Count("pk", filter=Q(second_us__lt=at % MINUTE_US))
-            for index, at in enumerate(instants)
-            if at % MINUTE_US
-        },
-    )
+    sums = {
+        "count": Count("pk"),
+        "minutes": Sum(whole_minutes(F("duration_us"))),
+        "open_us": Sum("duration_us"),
+        "start_minutes": Sum(F("started_us") / number(MINUTE_US)),
+        "start_us": Sum(integer(F("started_us") - number(instants[0]))),
+    } | {
+        _more(index): Count("pk", filter=Q(second_us__lt=at % MINUTE_US))
+        for index, at in enumerate(instants)
+        if at % MINUTE_US
+    }
+    names = (by, "first", "last", *sums)
+    rows = rows.values(*names[:3]).annotate(**sums).values_list(*names)
     groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[by], []).append(row)
+    for row in raw_rows(rows):
+        groups.setdefault(row[0], []).append(dict(zip(names, row, strict=True)))
     return {key: _times_of(group, instants) for key, group in sorted(groups.items())}
 
 
@@ -448,8 +455,9 @@ def _bytes_by_part(rows: "QuerySet[Any]", length: int) -> dict[str, list[int]]:
     sums = rows.order_by().values("service", "part")
     moved = Sum(F("bytes_from_client") + F("bytes_to_client"))
     found: dict[str, list[int]] = {}
-    for service, part, total in sums.annotate(moved=moved).values_list(
-        "service", "part", "moved"
+    names = ("service", "part", "moved")
+    for service, part, total in raw_rows(
+        sums.annotate(moved=moved).values_list(*names)
     ):
         parts = found.setdefault(service, [0] * length)
         parts[min(max(part - 1, 0), length - 1)] += int(total)

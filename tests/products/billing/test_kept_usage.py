@@ -10,7 +10,7 @@ from accounts.policy import load_access
 from accounts.queries import account_of
 from products.billing.bill import CONNECTION_TIME
 from products.billing.commands import finalize_invoice, refresh_bill
-from products.billing.queries.bills import running_bill
+from products.billing.queries.bills import running_bill, running_month
 from products.billing.queries.running import costs_of_month, running_account_bill
 from products.calendars import calendar_of
 from products.catalogue.prices import NewPrice
@@ -98,8 +98,13 @@ def shown(sam, acme):
 
 
 def today(sam, calendar, at):
-    services = service_ids_of(account_of(sam).pk)
-    return current_usage(services, calendar=calendar, now=at).used
+    """Return the usage of a day by service and edge: the same if that of the month is known."""
+    account = account_of(sam)
+    services = service_ids_of(account.pk)
+    known = running_month(account, OCTOBER, at).used
+    found = current_usage(services, calendar=calendar, now=at)
+    assert current_usage(services, calendar=calendar, now=at, known=known) == found
+    return found.used
 
 
 @ONE_DATABASE

@@ -15,6 +15,7 @@ from products.metering.queries import (
     unknown_since,
     usage_of,
 )
+from products.metering.queries.daily import usage_up_to
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
@@ -173,6 +174,19 @@ def test_current_usage_takes_four_queries_for_any_number_of_edges(
         found = current_usage([shop.pk], calendar=Calendar(), now=NOW)
 
     assert list(found.by_edge) == ["edge-1", "edge-2", "edge-3"]
+
+
+def test_what_a_page_knows_of_the_month_is_not_read_again(
+    edge, shop, django_assert_num_queries
+):
+    take(edge, record(1, service=shop.pk))
+    bounds = Calendar().days(Month.at(NOW, "UTC"))
+    known = usage_up_to([shop.pk], Month.at(NOW, "UTC"), bounds)
+
+    with django_assert_num_queries(3):
+        found = current_usage([shop.pk], calendar=Calendar(), now=NOW, known=known)
+
+    assert found == current_usage([shop.pk], calendar=Calendar(), now=NOW)
 
 
 def test_usage_is_unknown_since_the_last_request_of_an_offline_edge(edge):
