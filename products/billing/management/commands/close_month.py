@@ -73,20 +73,17 @@ def _close(
     account: Account, month: Month, now: datetime, options: dict[str, Any]
 ) -> str:
     actor = Actor.system("close-month", interface=Interface.COMMAND)
+    close: dict[str, Any] = {"account": account, "month": month, "now": now}
+    made: list[Invoice | None]
     if not options["finalize"]:
-        return _in_words(draft_invoice(actor, account=account, month=month, now=now))
-    reason = options["override"]
-    close = {"account": account, "month": month, "now": now, "override_reason": reason}
-    late = bill_late_usage(actor, **close)
-    invoice = finalize_invoice(actor, **close)
-    return "; ".join(
-        map(_in_words, [*late, *([invoice] if invoice or not late else [])])
-    )
+        made = [draft_invoice(actor, **close)]
+    else:
+        close["override_reason"] = options["override"]
+        made = [*bill_late_usage(actor, **close), finalize_invoice(actor, **close)]
+    return "; ".join(_in_words(each) for each in made if each) or "nothing to bill"
 
 
-def _in_words(invoice: Invoice | None) -> str:
-    if invoice is None:
-        return "nothing to bill"
+def _in_words(invoice: Invoice) -> str:
     kind = " of late usage" if invoice.is_late_usage else ""
     name = f"final invoice {invoice}{kind}" if invoice.is_final else str(invoice)
     return f"{name}, {invoice.subtotal}, due {invoice.due}"
