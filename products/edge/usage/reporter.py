@@ -7,25 +7,20 @@ revision up to which the portal has answered 200 is kept, for each instance.
 import contextlib
 import logging
 import math
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec.structs import astuple
+
 from products.edge.contract import UsageAnswer, UsageReport
 from products.edge.errors import PortalErrorResponse
-from products.edge.usage.database import (
-    StoreBusy,
-    StoreDamaged,
-    StoreUnwritable,
-    connect,
-    damage_of,
-    failure_of,
-    transaction,
-)
+from products.edge.files import atomic_write
+from products.edge.usage.database import StoreBusy, StoreDamaged, damage_of
 from products.edge.usage.instances import (
     damaged_in,
     instances_in,
@@ -37,188 +32,98 @@ from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
     Reading,
-    read_text,
-    to_text,
+    read_values,
 )
 from products.edge.usage.store import STORE, StoredUsage, UnsentReadings
 from products.instants import instant_of
 
 log = logging.getLogger(__name__)
 
-_FILE = "reports.db"
-_SCHEMA = """
-CREATE TABLE acknowledged (
-  instance TEXT PRIMARY KEY, created_us INTEGER NOT NULL, revision INTEGER NOT NULL);
-CREATE TABLE quarantined (
-  key INTEGER PRIMARY KEY, instance TEXT NOT NULL, reading TEXT NOT NULL,
-  UNIQUE (instance, reading));
-CREATE TABLE portal (epoch TEXT NOT NULL);
-INSERT INTO portal VALUES ('');
-PRAGMA user_version = 1;
-"""
-_ACKNOWLEDGE = """
-INSERT INTO acknowledged VALUES (?, ?, ?)
-ON CONFLICT (instance) DO UPDATE SET created_us = excluded.created_us,
-  revision = excluded.revision
-"""
-_COUNT_QUARANTINED = "SELECT count(*) FROM quarantined"
+
+class _Kept(msgspec.Struct):
+    """The content of the file. An instance's file is known by when it was created."""
+
+    epoch: str = ""  # as the portal last said it
+    acknowledged: dict[str, tuple[int, int]] = {}  # by instance: created_us, revision
+    quarantined: list[tuple[str, tuple[Any, ...]]] = []  # instance, values
 
 
 class ReportState:
-    """What the reporter must know after a restart: a SQLite file of the control process.
+    """What the reporter must know after a restart: a small JSON file of the control process.
 
-    It has the acknowledged revisions, the quarantined readings and the portal's epoch. It is
-    apart from the readings, so that neither process waits for the other's lock. Its loss
-    costs nothing but sending everything again.
-
-    Acknowledgements and the epoch are kept in memory while the disk refuses them.
-    They are written in one transaction, so a new epoch never comes with old revisions.
+    It is apart from the readings, so that neither process waits for the other's lock. While
+    the disk refuses it, everything is kept in memory. The loss of what was acknowledged costs
+    nothing but sending everything again. It is written as a whole, so a new epoch never comes
+    with old revisions.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Use a folder of its own; `open` comes before everything else."""
-        self._path = folder / _FILE
-        self._connection: sqlite3.Connection | None = None
-        self._acknowledged: dict[str, tuple[int, int]] = {}
-        self._unsaved: set[str] = set()
-        self._is_epoch_saved = True
-        self.epoch = ""  # as the portal last said it
-        self.quarantined_count = 0
-
-    def open(self) -> None:
-        """Open the file if it is not, and read it; quarantine a damaged one.
-
-        Raises StoreUnwritable, StoreBusy.
-        """
-        if self._connection is not None:
-            return
-        if self._path.exists() and (damage := damage_of(self._path)):
-            log.error("%s is damaged: %s", self._path, damage)
-            quarantine_damaged(self._path.parent)
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = connect(self._path, mode="rwc")
-        try:
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            self._read(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise failure_of(error) from error
-        self._connection = connection
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept = _Kept()
+        self._is_loaded = False
+        self.is_saved = True  # whether the file has everything
 
     @property
-    def is_saved(self) -> bool:
-        """Whether the file has everything."""
-        return self._is_epoch_saved and not self._unsaved
+    def epoch(self) -> str:
+        """The portal's ingest epoch; "" before the first response."""
+        return self._kept.epoch
+
+    def load(self) -> None:
+        """Read the file, once; quarantine a damaged one. Raises OSError."""
+        if self._is_loaded:
+            return
+        try:
+            self._kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except FileNotFoundError:
+            pass
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.error("%s is damaged: %s", self._path, error)  # noqa: TRY400 - no fault of the code
+            quarantine_damaged(self._path)
+        self._is_loaded = True
+
+    def save(self) -> None:
+        """Write what is only in memory. Raises OSError."""
+        if not self.is_saved:
+            atomic_write(self._path, msgspec.json.encode(self._kept))
+            self.is_saved = True
 
     def acknowledged(self, instance: str, created_us: int) -> int:
         """Return the revision that the portal has of a file; 0 of one that is new."""
-        created, revision = self._acknowledged.get(instance, (created_us, 0))
+        created, revision = self._kept.acknowledged.get(instance, (created_us, 0))
         return revision if created == created_us else 0
 
     def acknowledge(self, instance: str, created_us: int, revision: int) -> None:
         """Note that everything up to a revision has arrived."""
-        if self._acknowledged.get(instance) == (created_us, revision):
-            return
-        self._acknowledged[instance] = (created_us, revision)
-        self._unsaved.add(instance)
-        self.save()
-
-    def save(self) -> None:
-        """Try to write what is only in memory."""
-        if self.is_saved:
-            return
-        with contextlib.suppress(StoreUnwritable, StoreBusy, StoreDamaged):
-            with self._transaction() as run:
-                for instance in self._unsaved:
-                    run(_ACKNOWLEDGE, (instance, *self._acknowledged[instance]))
-                run("UPDATE portal SET epoch = ?", (self.epoch,))
-            self._unsaved.clear()
-            self._is_epoch_saved = True
+        if self._kept.acknowledged.get(instance) != (created_us, revision):
+            self._kept.acknowledged[instance] = (created_us, revision)
+            self.is_saved = False
 
     def forget(self, instance: str) -> None:
         """Forget an instance of which nothing is left."""
-        self._acknowledged.pop(instance, None)
-        self._unsaved.discard(instance)
-        with (
-            contextlib.suppress(StoreUnwritable, StoreBusy, StoreDamaged),
-            self._transaction() as run,
-        ):
-            run("DELETE FROM acknowledged WHERE instance = ?", (instance,))
+        if self._kept.acknowledged.pop(instance, None):
+            self.is_saved = False
 
     def learn_epoch(self, epoch: str) -> None:
-        """Keep the portal's first epoch."""
-        self.epoch = epoch
-        self._is_epoch_saved = False
+        """Keep a new epoch, and forget what has arrived at the portal of another one."""
+        self._kept = _Kept(epoch, {}, self._kept.quarantined)
+        self.is_saved = False
+
+    def quarantined(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return what is quarantined: instance and values of each."""
+        return list(self._kept.quarantined)
+
+    def quarantine(self, instance: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep readings that the portal rejects, durably. Raises OSError."""
+        for row in rows:
+            if (instance, row) not in self._kept.quarantined:
+                self._kept.quarantined.append((instance, row))
+        self.is_saved = False
         self.save()
 
-    def resend_all(self, epoch: str) -> None:
-        """Keep a new epoch, and forget what has arrived."""
-        for instance, (created_us, _) in self._acknowledged.items():
-            self._acknowledged[instance] = (created_us, 0)
-        self._unsaved.update(self._acknowledged)
-        self.learn_epoch(epoch)
-
-    def quarantine(self, instance: str, texts: Sequence[str]) -> None:
-        """Keep readings that the portal rejects, durably.
-
-        Raises StoreUnwritable, StoreBusy.
-        """
-        with self._transaction() as run:
-            for text in texts:
-                run(
-                    "INSERT OR IGNORE INTO quarantined (instance, reading)"
-                    " VALUES (?, ?)",
-                    (instance, text),
-                )
-            (self.quarantined_count,) = run(_COUNT_QUARANTINED).fetchone()
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def quarantined(self) -> list[tuple[int, str, str]]:
-        """Return what is quarantined: key, instance and text of each."""
-        if self._connection is None:
-            return []
-        query = "SELECT key, instance, reading FROM quarantined ORDER BY key"
-        return list(self._connection.execute(query).fetchall())
-
-    def release(self, key: int) -> None:
+    def release(self, instance: str, row: tuple[Any, ...]) -> None:
         """Remove a reading that the portal has accepted after all."""
-        with self._transaction() as run:
-            run("DELETE FROM quarantined WHERE key = ?", (key,))
-            (self.quarantined_count,) = run(_COUNT_QUARANTINED).fetchone()
-
-    def _read(self, connection: sqlite3.Connection) -> None:
-        query = "SELECT instance, created_us, revision FROM acknowledged"
-        kept = {
-            instance: (created_us, revision)
-            for instance, created_us, revision in connection.execute(query)
-        }
-        (epoch,) = connection.execute("SELECT epoch FROM portal").fetchone()
-        if self._is_epoch_saved:
-            self.epoch = epoch
-        elif epoch not in {"", self.epoch}:
-            # The portal was restored since, while the disk refused this file.
-            kept = {
-                instance: (created_us, 0) for instance, (created_us, _) in kept.items()
-            }
-            self._unsaved.update(kept)
-        self._acknowledged = kept | self._acknowledged
-        (self.quarantined_count,) = connection.execute(_COUNT_QUARANTINED).fetchone()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        if self._connection is None:
-            raise StoreUnwritable("the file of the reports is not open")
-        with transaction(self._connection):
-            yield self._connection.execute
+        self._kept.quarantined.remove((instance, row))
+        self.is_saved = False
 
 
 _ABANDONED_SECONDS = 60.0  # a folder hidden for so long belongs to a dead process
@@ -272,7 +177,7 @@ class Reporter:
         self._max_bytes = max_bytes
         self._clock = clock
         self._elapsed = elapsed
-        self._state = ReportState(folder.with_name("reports"))
+        self._state = ReportState(folder.with_name("reports.json"))
         self._finished: set[str] = set()  # instances that are known to be
         self._has_offered = False  # what was quarantined before this start
         self._limit = _MAX_BATCH
@@ -301,7 +206,7 @@ class Reporter:
         epoch = self._state.epoch
         return {
             "unsent_bytes": self._unsent_bytes,
-            "quarantined_records": self._state.quarantined_count + self._damaged,
+            "quarantined_records": len(self._state.quarantined()) + self._damaged,
             "complete_to": self._complete_to,
             "ingest_epoch": epoch,
         }
@@ -317,7 +222,7 @@ class Reporter:
         PortalUnreachable or PortalErrorResponse as soon as the portal does not accept a
         batch, and OSError.
         """
-        self._open_state()
+        self._state.load()
         are_finished = self._finish_dead(is_running)
         self._damaged = len(damaged_in(self._folder))
         try:
@@ -325,16 +230,16 @@ class Reporter:
             if complete_to is None:  # the portal was restored
                 complete_to = self._send_all()
             is_known = are_finished and is_writable and not self._damaged
-            if complete_to and is_known and not self._state.quarantined_count:
+            if complete_to and is_known and not self._state.quarantined():
                 self._complete_to = complete_to
         finally:
-            self._state.save()
+            self._save_state()
             self._tidy(is_writable=is_writable and self._state.is_saved)
 
-    def _open_state(self) -> None:
+    def _save_state(self) -> None:
         try:
-            self._state.open()
-        except (OSError, StoreBusy) as error:
+            self._state.save()
+        except OSError as error:
             # What is unsent is sent all the same; a restart sends it again.
             log.warning("What has arrived is only kept in memory: %s", error)
 
@@ -415,6 +320,7 @@ class Reporter:
                     with contextlib.suppress(OSError):
                         stored.make_durable()
                     self._send(folder.name, created_us, unsent)
+                    self._save_state()
                 acknowledged = unsent.end
                 if unsent.is_all or acknowledged >= last:
                     return unsent.is_all
@@ -459,19 +365,19 @@ class Reporter:
         # One record that the portal rejects must not hold up all others. Only the portal
         # itself, which knows this edge, accepts an empty report.
         self._post(instance, ())
-        self._quarantine(instance, [to_text(one) for one in readings])
+        self._quarantine(instance, [astuple(one) for one in readings])
         return True
 
-    def _quarantine(self, instance: str, texts: Sequence[str]) -> None:
-        log.error("%d usage records of %s are quarantined.", len(texts), instance)
-        self._state.quarantine(instance, texts)
+    def _quarantine(self, instance: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        log.error("%d usage records of %s are quarantined.", len(rows), instance)
+        self._state.quarantine(instance, rows)
 
     def _offer_quarantined(self) -> None:
         """Send what is quarantined again: the portal may be a later version now."""
-        for key, instance, text in self._state.quarantined():
-            reading = read_text(text)
+        for instance, row in self._state.quarantined():
+            reading = read_values(row)
             if reading is not None and self._is_accepted(instance, reading):
-                self._state.release(key)
+                self._state.release(instance, row)
         self._has_offered = True
 
     def _is_accepted(self, instance: str, reading: Reading) -> bool:
@@ -510,12 +416,10 @@ class Reporter:
         known = self._state.epoch
         if known == epoch:
             return
-        if not known:
-            self._state.learn_epoch(epoch)
-            return
         self._complete_to = 0.0
-        self._state.resend_all(epoch)
-        raise PortalRestored
+        self._state.learn_epoch(epoch)
+        if known:
+            raise PortalRestored
 
     def _tidy(self, *, is_writable: bool) -> None:
         """Measure, and remove what is no longer needed.

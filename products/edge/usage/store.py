@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import msgspec
+from msgspec.structs import astuple
 
 from products.edge.files import fsync_directory
 from products.edge.usage.database import (
@@ -35,6 +36,7 @@ from products.edge.usage.database import (
 )
 from products.edge.usage.instances import damaged_in, quarantine_damaged
 from products.edge.usage.readings import (
+    DELIVERY_COLUMNS,
     ConnectionReading,
     DeliveryReading,
     Reading,
@@ -55,11 +57,12 @@ _PRUNE_SECONDS = 0.2  # in one go, because no checkpoint is made meanwhile
 _PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
 _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
 
-# `connection` has a rowid, so that its rows are in the order of arrival: HAProxy's numbers
-# are random, and a tick would change as many pages as connections are open.
+# The columns are a reading's fields, then when it was written. `connection` has a rowid, so
+# that its rows are in the order of arrival: HAProxy's numbers are random, and a tick would
+# change as many pages as connections are open.
 _SCHEMA = f"""
 CREATE TABLE connection (
-  number, month TEXT NOT NULL, service TEXT NOT NULL, started_us INTEGER NOT NULL,
+  number, service TEXT NOT NULL, month TEXT NOT NULL, started_us INTEGER NOT NULL,
   duration_us INTEGER NOT NULL, bytes_from_client INTEGER NOT NULL,
   bytes_to_client INTEGER NOT NULL, final INTEGER NOT NULL,
   revision INTEGER NOT NULL, written_at REAL NOT NULL,
@@ -106,7 +109,6 @@ SELECT revision, service, hour, requests, bytes_from_client, bytes_to_client, NU
 FROM delivery WHERE revision > ?1
 ORDER BY 1 LIMIT ?2
 """
-_DELIVERY_COLUMNS = 5
 _UNSENT_COUNT = """
 SELECT (SELECT count(*) FROM connection WHERE revision > ?)
      + (SELECT count(*) FROM delivery WHERE revision > ?)
@@ -184,17 +186,17 @@ class UnsentReadings:
         packed = self.packed[start : start + count]
         return UnsentReadings(packed, _revision_of(packed[-1]), self.is_all)
 
-    def read(self) -> tuple[list[Reading], list[str]]:
-        """Return the readings, and the texts of rows that are not readings."""
+    def read(self) -> tuple[list[Reading], list[tuple[str]]]:
+        """Return the readings, and as texts the rows that are not readings."""
         readings, unreadable = [], []
         for packed in self.packed:
             _, *values = msgspec.msgpack.decode(packed)
             if values[-1] is None:
-                del values[_DELIVERY_COLUMNS:]
-            if (reading := _reading_of(values)) is not None:
+                del values[DELIVERY_COLUMNS:]
+            if (reading := read_values(values)) is not None:
                 readings.append(reading)
             else:
-                unreadable.append(repr(values))
+                unreadable.append((repr(values),))
         return readings, unreadable
 
 
@@ -268,32 +270,22 @@ class UsageStore:
         Raises StoreBusy, or StoreUnwritable until a later call succeeds.
         """
         now = time.time()
-        revision = self._revision
         connections, deliveries = [], []
-        for one in readings:
-            revision += 1
-            if isinstance(one, ConnectionReading):
-                connections.append(
-                    (
-                        _stored(one.number), one.month, one.service, one.started_us,
-                        one.duration_us, one.bytes_from_client, one.bytes_to_client,
-                        one.final, revision, now,
-                    )
-                )  # fmt: skip
+        for revision, one in enumerate(readings, self._revision + 1):
+            values = (*astuple(one), revision, now)
+            if isinstance(one, DeliveryReading):
+                deliveries.append(values)
+            elif one.number <= _MAX_INTEGER:
+                connections.append(values)
             else:
-                deliveries.append(
-                    (
-                        one.service, one.hour, one.requests, one.bytes_from_client,
-                        one.bytes_to_client, revision, now,
-                    )
-                )  # fmt: skip
+                connections.append((_stored(one.number), *values[1:]))
         with self._transaction() as connection:
             connection.executemany(_WRITE_CONNECTION, connections)
             if deliveries:
                 connection.executemany(_WRITE_DELIVERY, deliveries)
             if notes:
                 _write_notes(connection, notes)
-        self._revision = revision
+        self._revision += len(connections) + len(deliveries)
 
     def probe(self) -> None:
         """Try whether there is space again. Raises StoreBusy, StoreUnwritable."""
@@ -478,7 +470,7 @@ class StoredUsage:
         with self._reading() as run:
             numbers = dict.fromkeys(run(_OPEN_NUMBERS))
             rows = [run(_MONTHS_OF, number).fetchall() for number in numbers]
-        found = [[_reading_of(row) for row in months] for months in rows]
+        found = [[read_values(row) for row in months] for months in rows]
         return [
             [one for one in months if isinstance(one, ConnectionReading)]
             for months in found
@@ -496,7 +488,7 @@ class StoredUsage:
     def delivery_of(self, hour: str) -> list[DeliveryReading]:
         """Return the readings of ordinary requests in an hour."""
         with self._reading() as run:
-            rows = [_reading_of(row) for row in run(_DELIVERY_OF, (hour,))]
+            rows = [read_values(row) for row in run(_DELIVERY_OF, (hour,))]
         return [one for one in rows if isinstance(one, DeliveryReading)]
 
     def notes(self) -> dict[str, str]:
@@ -607,17 +599,6 @@ def _write_notes(
 
 def _revision_of(packed: bytes) -> int:
     return int(msgspec.msgpack.decode(packed)[0])
-
-
-def _reading_of(row: Iterable[Any]) -> Reading | None:
-    """Make a reading of a row, strictly; None if damage has left something else."""
-    values = list(row)
-    if len(values) == len(ConnectionReading.__slots__):
-        with contextlib.suppress(ValueError, TypeError):
-            values[0] = int(values[0])
-        if values[-1] in {0, 1}:
-            values[-1] = bool(values[-1])
-    return read_values(values)
 
 
 def _stored(number: int) -> int | str:

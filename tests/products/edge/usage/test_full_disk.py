@@ -1,12 +1,14 @@
 """A disk that accepts nothing: unsent readings are sent anyway, and what has arrived is removed."""
 
 import asyncio
+import errno
 import math
 import sqlite3
 from itertools import count
 
 import pytest
 
+from products.edge import files
 from products.edge.errors import PortalUnreachable
 from products.edge.portal import PortalLink
 from products.edge.usage import database, reporter, store
@@ -46,17 +48,20 @@ class Full:
 @pytest.fixture
 def disk(monkeypatch):
     """Return two functions: to fill the disk of the control process, and to empty it."""
-    connect = database.connect
+    connect, atomic_write = database.connect, files.atomic_write
 
     def full(path, **how):
         return Full(connect(path, **how))
 
-    def become(function):
-        monkeypatch.setattr(database, "connect", function)
-        monkeypatch.setattr(store, "connect", function)
-        monkeypatch.setattr(reporter, "connect", function)
+    def refuse(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    return lambda: become(full), lambda: become(connect)
+    def become(connecting, writing):
+        monkeypatch.setattr(database, "connect", connecting)
+        monkeypatch.setattr(store, "connect", connecting)
+        monkeypatch.setattr(reporter, "atomic_write", writing)
+
+    return lambda: become(full, refuse), lambda: become(connect, atomic_write)
 
 
 def test_everything_is_sent_once_while_the_disk_is_full(root, disk):

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from products.edge.errors import PortalErrorResponse, PortalUnreachable
+from products.edge.usage.reporter import ReportState
 from tests.products.edge.usage.test_reporter import (
     Client,
     reporter_for,
@@ -35,13 +36,9 @@ def bad_request(detail):
 
 
 def quarantined(root):
-    path = root.parent / "reports" / "reports.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        query = "SELECT instance, reading FROM quarantined"
-        return [
-            (instance, *json.loads(text)[:1], json.loads(text)[4])
-            for instance, text in connection.execute(query)
-        ]
+    state = ReportState(root.parent / "reports.json")
+    state.load()
+    return [(instance, row[0], row[4]) for instance, row in state.quarantined()]
 
 
 def test_a_record_the_portal_rejects_is_quarantined_and_the_rest_arrives(root):
@@ -164,6 +161,25 @@ def test_a_row_that_is_no_reading_is_quarantined_and_the_rest_arrives(root):
         "edge-1.INSTANCE.3",
     ]
     assert [one.status()["quarantined_records"] for one in (reporter, again)] == [1, 1]
+
+
+def test_a_reading_whose_number_has_96_bits_is_offered_whole(root):
+    written(root, reading(2**96 - 1))
+    poison = f"edge-1.INSTANCE.{2**96 - 1}"
+    client = Client(
+        fails=lambda report: (
+            bad_request("connections[0].month: not a month")
+            if report.connections
+            else None
+        )
+    )
+    reporter_for(root, client).run(running)
+    client.fails = lambda report: None
+
+    reporter_for(root, client).run(running)
+
+    assert [one for one, _ in client.totals] == [poison]
+    assert quarantined(root) == []
 
 
 def test_a_record_is_quarantined_once(root):

@@ -20,9 +20,7 @@ from products.edge.usage.database import StoreBusy, StoreUnwritable, connect, da
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
-    read_text,
     read_values,
-    to_text,
 )
 from products.edge.usage.store import STORE, StoredUsage, UsageStore, resume_store
 
@@ -77,20 +75,16 @@ def everything(folder):
 # Readings
 
 
-@pytest.mark.parametrize("one", [reading(2**95, 5, final=True), delivery(3)])
-def test_a_reading_survives_being_written_as_text(one):
-    assert read_text(to_text(one)) == one
-
-
 @pytest.mark.parametrize(
     "values",
     [
         [],
         [1],
         ["s", "2026-11-22T08:00:00Z", 1, 2, -3],
-        ["s", "2026-11-22T08:00:00Z", 1, 2, "3"],
+        ["s", "2026-11-22T08:00:00Z", 1, 2, "three"],
         [True, "s", "2026-11", 1, 1, 1, 1, True],
-        [1, "s", "2026-11", 1, 1, 1, 1, 1],
+        [1, "s", "2026-11", 1, 1, 1, 1, 2],
+        [1, b"s", "2026-11", 1, 1, 1, 1, 1],
         [1, "s", None, 1, 1, 1, 1, True],
         [1, "s", "2026-11", 1.5, 1, 1, 1, True],
         [1, "s", "2026-11", 2**60, 1, 1, 1, True],
@@ -99,11 +93,6 @@ def test_a_reading_survives_being_written_as_text(one):
 )
 def test_values_of_another_form_are_no_reading(values):
     assert read_values(values) is None
-
-
-@pytest.mark.parametrize("text", ["", "{", "{}", "5", "[1]"])
-def test_text_of_another_form_is_no_reading(text):
-    assert read_text(text) is None
 
 
 def test_a_reading_becomes_the_portals_record():
