@@ -12,9 +12,10 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import msgspec
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
@@ -31,14 +32,21 @@ from products.edge.usage.reporter import Pruning
 from products.edge.usage.store import StoredUsage, UsageStore, resume_store
 from products.instants import iso_hour, iso_instant, microseconds_of
 
-_Counts: TypeAlias = list[int]  # requests, bytes from the clients, bytes to them
-
 # What the client reads when an upgrade was rejected, by the line's event.
 LIMIT_ERRORS = {
     SERVICE_FULL: EdgeError.SERVICE_LIMIT,
     ACCOUNT_FULL: EdgeError.ACCOUNT_LIMIT,
 }
-_PARTS = ("lines", "table", "before", "counted")
+_Counts: TypeAlias = tuple[int, int, int]  # requests, bytes from the clients, to them
+
+
+class _Totals(msgspec.Struct):
+    """The requests of one worker for one service since the worker started."""
+
+    lines: _Counts = (0, 0, 0)
+    table: _Counts = (0, 0, 0)
+    before: _Counts = (0, 0, 0)  # of entries of the table that have expired
+    counted: _Counts = (0, 0, 0)
 
 
 class RequestTotals:
@@ -58,52 +66,47 @@ class RequestTotals:
         counting starts, because they were counted before.
         """
         self._meter = meter
-        self._known = {
-            key: counts
-            for key, text in notes.items()
-            if (counts := _read_note(text)) is not None
-        }
+        self._known: dict[str, _Totals] = {}  # by worker and service
+        for key, text in notes.items():
+            with contextlib.suppress(msgspec.MsgspecError):
+                self._known[key] = msgspec.json.decode(text, type=_Totals)
         self._must_skip = is_replacement and not notes
         self._changed: set[str] = set()
 
     def ended(self, worker: int, service: str, sent: int, received: int) -> None:
         """Count a request that has a line."""
-        lines = self._of(worker, service)["lines"]
-        for index, more in enumerate((1, sent, received)):
-            lines[index] += more
+        known = self._of(worker, service)
+        known.lines = _sum(known.lines, (1, sent, received))
         self._changed.add(_key(worker, service))
 
     def read(self, worker: int, entries: Iterable[TableEntry]) -> None:
         """Read a worker's table."""
         for entry in entries:
-            values = entry.values
-            now = [
-                values.get("gpc0", 0),
-                values.get("bytes_in_cnt", 0),
-                values.get("bytes_out_cnt", 0),
-            ]
             if not is_service(entry.key):
                 continue
+            now = (entry.count("gpc0"), *entry.bytes())
             known = self._of(worker, entry.key)
-            if now[0] < known["table"][0]:  # the entry had expired and started again
-                known["before"] = _sum(known["before"], known["table"])
-            if now != known["table"]:
+            if now[0] < known.table[0]:  # the entry had expired and started again
+                known.before = _sum(known.before, known.table)
+            if now != known.table:
                 self._changed.add(_key(worker, entry.key))
-            known["table"] = now
+            known.table = now
 
     def count_new(self, workers: Iterable[int]) -> None:
         """Count what is new, and forget workers that have exited."""
         notes: dict[str, str | None] = {}
         for key in self._changed:
             known = self._known[key]
-            whole = _sum(known["before"], known["table"])
-            counted = known["counted"]
-            best = list(map(max, known["lines"], whole, counted))
-            if not self._must_skip and best != counted:
-                more = [new - old for new, old in zip(best, counted, strict=True)]
+            counted = known.counted
+            whole = _sum(known.before, known.table)
+            requests, sent, received = map(max, known.lines, whole, counted)
+            known.counted = requests, sent, received
+            if not self._must_skip and known.counted != counted:
+                more = [
+                    new - old for new, old in zip(known.counted, counted, strict=True)
+                ]
                 self._meter.delivered(key.partition(" ")[2], *more)
-            known["counted"] = best
-            notes[key] = json.dumps(known)
+            notes[key] = msgspec.json.encode(known).decode()
         self._changed.clear()
         self._must_skip = False
         running = set(map(str, workers))
@@ -113,26 +116,16 @@ class RequestTotals:
         if notes:
             self._meter.keep_notes(notes)
 
-    def _of(self, worker: int, service: str) -> dict[str, _Counts]:
-        return self._known.setdefault(
-            _key(worker, service), {part: [0, 0, 0] for part in _PARTS}
-        )
+    def _of(self, worker: int, service: str) -> _Totals:
+        return self._known.setdefault(_key(worker, service), _Totals())
 
 
 def _key(worker: int, service: str) -> str:
     return f"{worker} {service}"
 
 
-def _read_note(text: str) -> dict[str, _Counts] | None:
-    try:
-        counts = json.loads(text)
-        return {part: [int(number) for number in counts[part]] for part in _PARTS}
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 def _sum(some: _Counts, more: _Counts) -> _Counts:
-    return [one + other for one, other in zip(some, more, strict=True)]
+    return some[0] + more[0], some[1] + more[1], some[2] + more[2]
 
 
 # Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
@@ -157,25 +150,6 @@ _LINES_HAVE_ARRIVED = 3
 _MAX_LAG_US = 12 * 3_600_000_000
 
 
-@dataclass(slots=True)
-class TableCounter:
-    """What is known of a connection's bytes: the largest of all readings."""
-
-    from_client: int
-    to_client: int
-    seen_ns: int  # monotonic: when it was last known to be open
-    ended_at_ns: int = 0
-
-    def counts(self) -> tuple[int, int]:
-        """Return the bytes from and to the client."""
-        return self.from_client, self.to_client
-
-    def read(self, from_client: int, to_client: int) -> None:
-        """Take a reading; it never goes back."""
-        self.from_client = max(self.from_client, from_client)
-        self.to_client = max(self.to_client, to_client)
-
-
 class ConnectionTracker:
     """All connections of one HAProxy master."""
 
@@ -189,7 +163,6 @@ class ConnectionTracker:
         self._meter = meter
         self._store = store
         self._route_of = route_of
-        self._counters: dict[int, TableCounter] = {}
         self._missing: set[int] = set()
         self._unannounced: set[int] = set()  # without an accept line, so far
 
@@ -210,13 +183,7 @@ class ConnectionTracker:
             earlier_from = sum(one.bytes_from_client for one in before)
             earlier_to = sum(one.bytes_to_client for one in before)
             started_ns = _monotonic_of(last.started_us)
-            counter = TableCounter(
-                earlier_from + last.bytes_from_client,
-                earlier_to + last.bytes_to_client,
-                started_ns + last.duration_us * 1000,
-            )
-            self._counters[last.number] = counter
-            self._meter.resume(
+            self._meter.add(
                 OpenConnection(
                     number=last.number,
                     service=last.service,
@@ -224,9 +191,11 @@ class ConnectionTracker:
                     month_ends_us=0,
                     started_us=last.started_us,
                     started_ns=started_ns,
-                    tunnel=counter,
+                    from_client=earlier_from + last.bytes_from_client,
+                    to_client=earlier_to + last.bytes_to_client,
                     earlier_from=earlier_from,
                     earlier_to=earlier_to,
+                    seen_ns=started_ns + last.duration_us * 1000,
                 )
             )
 
@@ -250,8 +219,8 @@ class ConnectionTracker:
         entry = self._meter.open.get(number)
         if entry is None:
             return
-        self._counters[number].read(from_client, to_client)
-        self._finish(number, entry.started_ns + duration_us * 1000)
+        _raise_counts(entry, from_client, to_client)
+        self._finish(entry, entry.started_ns + duration_us * 1000)
 
     def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
         """Read all that are open; True if some have gone without an end line.
@@ -261,10 +230,9 @@ class ConnectionTracker:
         """
         found = set()
         for entry in entries:
-            if (number := self._read(entry)) is not None:
-                found.add(number)
-                counter = self._counters[number]
-                counter.seen_ns = max(counter.seen_ns, asked_ns - _CLOCK_TOLERANCE_NS)
+            if (connection := self._read(entry)) is not None:
+                found.add(connection.number)
+                _set_seen(connection, asked_ns - _CLOCK_TOLERANCE_NS)
         missing = self._meter.open.keys() - found
         have_vanished = bool(missing & self._missing)
         self._missing = missing
@@ -293,23 +261,23 @@ class ConnectionTracker:
         used = set()
         for entry in entries:
             if entry.is_used:
-                if (number := self._read(entry)) is not None:
-                    used.add(number)
+                if (connection := self._read(entry)) is not None:
+                    used.add(connection.number)
                 continue
             ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
             is_forgotten = ended_ns <= forgotten_ns + _CLOCK_TOLERANCE_NS
             if is_forgotten and _number_in(entry.key) not in self._meter.open:
                 continue
-            if (number := self._read(entry)) is not None:
-                self._finish(number, ended_ns)
+            if (connection := self._read(entry)) is not None:
+                self._finish(connection, ended_ns)
         for number in (self._missing & self._meter.open.keys()) - used:
-            self._finish(number, self._counters[number].seen_ns)
+            self._meter.finish(number)
         self._missing = set()
 
     def end_all(self) -> None:
         """End everything as it was last seen: HAProxy has exited."""
         for number in list(self._meter.open):
-            self._finish(number, self._counters[number].seen_ns)
+            self._meter.finish(number)
 
     def _begin(self, number: int, service: str, started_us: int) -> bool:
         if number in self._meter.open or self._has_ended(number):
@@ -320,8 +288,6 @@ class ConnectionTracker:
         if self._has_unknown_months(started_us, month):
             return False
         started_ns = _monotonic_of(started_us)
-        counter = TableCounter(0, 0, started_ns)
-        self._counters[number] = counter
         self._meter.record(
             OpenConnection(
                 number=number,
@@ -330,7 +296,7 @@ class ConnectionTracker:
                 month_ends_us=microseconds_of(route.month_ends_at) if route else 0,
                 started_us=started_us,
                 started_ns=started_ns,
-                tunnel=counter,
+                seen_ns=started_ns,
             )
         )
         return True
@@ -352,28 +318,20 @@ class ConnectionTracker:
             and iso_instant(started_us - _MAX_LAG_US)[:7] < month
         )
 
-    def _read(self, entry: TableEntry) -> int | None:
+    def _read(self, entry: TableEntry) -> OpenConnection | None:
         key = _KEY.fullmatch(entry.key)
         if key is None:
             return None
         started_us = int(key["started_ms"]) * 1000
         self.seen_in_table(key["connection"], key["service"], started_us)
-        number = number_of(key["connection"])
-        if number not in self._meter.open:
-            return None
-        values = entry.values
-        self._counters[number].read(
-            values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
-        )
-        return number
+        connection = self._meter.open.get(number_of(key["connection"]))
+        if connection is not None:
+            _raise_counts(connection, *entry.bytes())
+        return connection
 
-    def _finish(self, number: int, ended_ns: int) -> None:
-        entry = self._meter.open.get(number)
-        if entry is not None:
-            counter = self._counters.pop(number)
-            # Never less than an earlier reading: the portal would dispute it.
-            counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
-            self._meter.finish(number)
+    def _finish(self, connection: OpenConnection, ended_ns: int) -> None:
+        _set_seen(connection, ended_ns)
+        self._meter.finish(connection.number)
 
 
 class MeteringSession:
@@ -593,6 +551,17 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     elif line["ev"] in LIMIT_ERRORS:
         refused = LIMIT_ERRORS[line["ev"]].sentence()
     access_log.note(route, _request_of(line), at_us=int(line["at"]), refused=refused)
+
+
+def _set_seen(connection: OpenConnection, seen_ns: int) -> None:
+    """Note until when a connection was open; the portal would dispute a shorter time."""
+    connection.seen_ns = max(connection.seen_ns or 0, seen_ns)
+
+
+def _raise_counts(connection: OpenConnection, from_client: int, to_client: int) -> None:
+    """Take a reading of a connection's bytes; the largest of all is the truth."""
+    connection.from_client = max(connection.from_client, from_client)
+    connection.to_client = max(connection.to_client, to_client)
 
 
 def number_of(connection: str) -> int:

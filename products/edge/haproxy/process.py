@@ -58,6 +58,14 @@ class TableEntry:
     expires_ms: int
     values: dict[str, int]
 
+    def count(self, name: str) -> int:
+        """Return a counter of the entry; 0 if the table does not have it yet."""
+        return self.values.get(name, 0)
+
+    def bytes(self) -> tuple[int, int]:
+        """Return the bytes from and to the client."""
+        return self.count("bytes_in_cnt"), self.count("bytes_out_cnt")
+
 
 class MasterSocket:
     """The command line of one HAProxy: its master, and through it every worker.

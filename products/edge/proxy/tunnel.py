@@ -1,7 +1,6 @@
 """A tunnel: bytes in both directions, unread and unchanged, until both sides have ended (R1)."""
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -89,8 +88,6 @@ class Tunnel:
         "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "_undelivered",
         "client", "ended_at_ns", "is_closed_by_edge", "limits", "number", "origin", "service",
     )  # fmt: skip
-
-    seen_ns = sys.maxsize  # the end is known immediately, so readings go up to now
 
     def __init__(
         self,

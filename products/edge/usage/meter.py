@@ -33,10 +33,9 @@ _MAX_BUSY_SECONDS = 5.0  # then a new connection is refused
 
 
 class Counted(Protocol):
-    """What is open and knows its bytes: a tunnel here, or one that HAProxy carries."""
+    """A tunnel, which knows its bytes and its end."""
 
     ended_at_ns: int  # monotonic; 0 while it is open
-    seen_ns: int  # monotonic: known to be open until then; readings go no further
 
     def counts(self) -> tuple[int, int]:
         """Return the bytes from and to the client so far; never fewer than before."""
@@ -52,11 +51,18 @@ class OpenConnection:
     month_ends_us: int  # wall clock; 0 if it is not known
     started_us: int  # wall clock
     started_ns: int  # monotonic
-    tunnel: Counted | None = None
+    from_client: int = 0  # bytes, if no tunnel counts them
+    to_client: int = 0
     earlier_from: int = 0  # bytes of the months before
     earlier_to: int = 0
-    known_from: int = 0  # bytes before there was a tunnel: the heads
-    known_to: int = 0
+    seen_ns: int | None = None  # monotonic: how far readings go, if not to this moment
+    tunnel: Counted | None = None
+
+    def counts(self) -> tuple[int, int]:
+        """Return the bytes from and to the client so far."""
+        if self.tunnel is None:
+            return self.from_client, self.to_client
+        return self.tunnel.counts()
 
 
 @dataclass(slots=True)
@@ -106,8 +112,8 @@ class UsageMeter:
             month_ends_us=ends_us,
             started_us=now_us,
             started_ns=time.monotonic_ns(),
-            known_from=from_client,
-            known_to=to_client,
+            from_client=from_client,
+            to_client=to_client,
         )
         written = asyncio.get_running_loop().create_future()
         self._expected_arrivals().waiting.append((connection, written))
@@ -150,18 +156,14 @@ class UsageMeter:
             if failure is not None:
                 written.set_exception(StoreUnwritable(str(failure)))
             else:
-                self._add(connection)
+                self.add(connection)
                 written.set_result(None)
 
     def record(self, connection: OpenConnection) -> None:
         """Count a connection that is open already, and write its first reading."""
-        self._add(connection)
+        self.add(connection)
         self._keep(_reading(connection, time.monotonic_ns()))
         self.flush()
-
-    def resume(self, connection: OpenConnection) -> None:
-        """Go on counting a connection that the store knows."""
-        self._add(connection)
 
     def finish(self, number: int) -> None:
         """Write the last reading of a connection; later, if the disk refuses it."""
@@ -243,7 +245,7 @@ class UsageMeter:
             following = _following(connection, route, now_us)
             if following:
                 self._keep(_reading(connection, now_ns))
-                connection.earlier_from, connection.earlier_to = _bytes(connection)
+                connection.earlier_from, connection.earlier_to = connection.counts()
                 connection.month = following
                 connection.month_ends_us = 0  # until a table names it
                 # In one transaction, so that a later process knows both.
@@ -253,7 +255,8 @@ class UsageMeter:
             self._expect_end(connection)
         self.flush()
 
-    def _add(self, connection: OpenConnection) -> None:
+    def add(self, connection: OpenConnection) -> None:
+        """Count a connection whose first reading is in the store."""
         self.open[connection.number] = connection
         self._expect_end(connection)
 
@@ -297,19 +300,15 @@ def _following(connection: OpenConnection, route: Route | None, now_us: int) -> 
     return month_after(connection.month)
 
 
-def _bytes(connection: OpenConnection) -> tuple[int, int]:
-    if connection.tunnel is None:
-        return connection.known_from, connection.known_to
-    return connection.tunnel.counts()
-
-
 def _reading(
     connection: OpenConnection, at_ns: int, *, final: bool = False
 ) -> ConnectionReading:
-    from_client, to_client = _bytes(connection)
-    if (tunnel := connection.tunnel) is not None:
-        # A tunnel that has ended may still be closing; no reading may exceed the final one.
-        at_ns = tunnel.ended_at_ns or min(at_ns, tunnel.seen_ns)
+    from_client, to_client = connection.counts()
+    if connection.seen_ns is not None:
+        at_ns = connection.seen_ns
+    elif connection.tunnel is not None and connection.tunnel.ended_at_ns:
+        # It may still be closing; no reading may exceed the final one.
+        at_ns = connection.tunnel.ended_at_ns
     return ConnectionReading(
         number=connection.number,
         service=connection.service,
