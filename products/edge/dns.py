@@ -8,11 +8,10 @@ up again.
 import asyncio
 import functools
 import logging
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import ip_address
 from time import monotonic
@@ -24,7 +23,6 @@ from products.edge.addresses import Address, Network, denied_reason
 log = logging.getLogger(__name__)
 
 LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
-_Results: TypeAlias = queue.SimpleQueue[tuple[Address, ...] | Exception]
 
 LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes longer
 
@@ -35,6 +33,8 @@ _MAX_NAMES = 100_000
 MAX_ADDRESSES = 16
 _MAX_CONCURRENT = 32
 _MAX_CONCURRENT_PER_OWNER = 8
+# OverflowError: a port that is none. ValueError: a name that cannot be encoded.
+_LOOKUP_ERRORS = (OSError, ValueError, OverflowError)
 
 
 class AddressDenied(Exception):
@@ -62,58 +62,53 @@ def resolve(
     *,
     look_up: LookupFunction = look_up_stream,
     timeout_seconds: float = LOOKUP_SECONDS,
-    waiting: set[_Results] | None = None,
 ) -> tuple[Address, ...]:
     """Look a host up once and return its first 16 addresses, in the resolver's order.
 
-    Blocks for at most `timeout_seconds`, or until something is put into the queue that is in
-    `waiting` meanwhile. Raises AddressDenied if one of the addresses is denied, and
-    Unresolvable if there is none.
+    Blocks for at most `timeout_seconds`. Raises AddressDenied if one of the addresses is
+    denied, and Unresolvable if there is none.
     """
-    allowed = tuple(allowed_private)
-    results: _Results = queue.SimpleQueue()
-    waiting = set() if waiting is None else waiting
-    waiting.add(results)
     try:
-        addresses = _look_up(host, port, look_up, timeout_seconds, results)
-    finally:
-        waiting.discard(results)
-    found = tuple(dict.fromkeys(addresses))
-    if not found:
+        found = _look_up_in_thread(host, port, look_up).result(timeout_seconds)
+    except _LOOKUP_ERRORS as error:  # includes TimeoutError
+        raise Unresolvable(host) from error
+    return _allowed(host, found, allowed_private)
+
+
+def _look_up_in_thread(
+    host: str, port: int, look_up: LookupFunction
+) -> "Future[tuple[Address, ...]]":
+    """Look a host up in a thread of its own, because the machine's resolver takes no deadline.
+
+    The thread is a daemon, so a process that exits does not wait for a name server.
+    """
+    found: Future[tuple[Address, ...]] = Future()
+    found.set_running_or_notify_cancel()  # whoever stops waiting does not cancel it
+
+    def work() -> None:
+        try:
+            entries = look_up(host, port) if host else ()
+            found.set_result(tuple(ip_address(entry[4][0]) for entry in entries))
+        except _LOOKUP_ERRORS as error:
+            found.set_exception(error)
+
+    threading.Thread(target=work, name="resolve", daemon=True).start()
+    return found
+
+
+def _allowed(
+    host: str, found: Iterable[Address], allowed_private: Iterable[Network]
+) -> tuple[Address, ...]:
+    """Return the first addresses of a host if all are allowed."""
+    addresses = tuple(dict.fromkeys(found))
+    if not addresses:
         raise Unresolvable(host)
-    for address in found:
+    allowed = tuple(allowed_private)
+    for address in addresses:
         reason = denied_reason(address, allowed)
         if reason is not None:
             raise AddressDenied(reason)
-    return found[:MAX_ADDRESSES]
-
-
-def _look_up(
-    host: str,
-    port: int,
-    look_up: LookupFunction,
-    timeout_seconds: float,
-    results: _Results,
-) -> tuple[Address, ...]:
-    if not host:
-        raise Unresolvable(host)
-
-    # The machine's resolver takes no deadline, so a thread of its own calls it.
-    def work() -> None:
-        try:
-            results.put(tuple(ip_address(entry[4][0]) for entry in look_up(host, port)))
-        except (OSError, ValueError, OverflowError) as error:
-            # ValueError: a name that cannot be encoded, or one with a null byte.
-            results.put(error)
-
-    threading.Thread(target=work, name="resolve", daemon=True).start()
-    try:
-        result = results.get(timeout=timeout_seconds)
-    except queue.Empty as error:
-        raise Unresolvable(host) from error
-    if isinstance(result, Exception):
-        raise Unresolvable(host) from result
-    return result
+    return addresses[:MAX_ADDRESSES]
 
 
 @dataclass(slots=True)
@@ -137,7 +132,7 @@ class _Entry:
 
 
 class CachingResolver:
-    """Looks names up in threads of its own and keeps the results for a short time.
+    """Looks names up in threads of their own and keeps the results for a short time.
 
     One owner's names do not delay those of another, and names that could not be resolved
     last time do not delay the rest.
@@ -152,15 +147,11 @@ class CachingResolver:
     ) -> None:
         """Allow private addresses in these networks; wait so long for a name server."""
         self.allowed_private = tuple(allowed_private)
-        self._waiting: set[_Results] = set()
-        self._resolve = functools.partial(
-            resolve,
-            look_up=look_up,
-            timeout_seconds=timeout_seconds,
-            waiting=self._waiting,
-        )
-        self._pools = {
-            has_failed: ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="dns")
+        self._timeout_seconds = timeout_seconds
+        self._look_up_function = look_up
+        # By whether the name's last look-up failed.
+        self._all_slots = {
+            has_failed: asyncio.Semaphore(_MAX_CONCURRENT)
             for has_failed in (False, True)
         }
         self._slots: WeakValueDictionary[tuple[str, bool], asyncio.Semaphore] = (
@@ -189,13 +180,6 @@ class CachingResolver:
                 return entry.addresses
             raise
 
-    def close(self) -> None:
-        """Cancel the look-ups; otherwise the process would wait for them before it exits."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
-        for results in tuple(self._waiting):
-            results.put(OSError("The edge is stopping."))
-
     def _start(self, host: str, port: int, owner: str, before: _Entry | None) -> _Entry:
         if len(self._entries) >= _MAX_NAMES:
             self._entries.clear()
@@ -219,14 +203,15 @@ class CachingResolver:
         slots = self._slots.setdefault(
             (owner, has_failed), asyncio.Semaphore(_MAX_CONCURRENT_PER_OWNER)
         )
-        async with slots:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pools[has_failed],
-                self._resolve,
-                host,
-                port,
-                self.allowed_private,
-            )
+        async with slots, self._all_slots[has_failed]:
+            looking = _look_up_in_thread(host, port, self._look_up_function)
+            try:
+                found = await asyncio.wait_for(
+                    asyncio.wrap_future(looking), self._timeout_seconds
+                )
+            except _LOOKUP_ERRORS as error:  # includes TimeoutError
+                raise Unresolvable(host) from error
+        return _allowed(host, found, self.allowed_private)
 
 
 def _keep_result(

@@ -418,7 +418,6 @@ class Agent:
         await self._access_log.close(
             0.0 if self._stop_immediately.is_set() else _LAST_LOG_SECONDS
         )
-        self._resolver.close()
         if instance:  # otherwise a store may still be opened, and must not be removed
             await self._portal.last_report(
                 lambda name: name == instance and not self._manages_haproxy,

@@ -279,7 +279,6 @@ class Worker:
         is_complete = self.meter.flush()
         self.store.close(is_finished=is_complete)
         await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
-        self._resolver.close()
         self._channel.send({"ended": self.instance})
         self._channel.close()
 
