@@ -23,9 +23,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 def parse_arguments(arguments: Sequence[str]) -> Settings:
     """Read the command line. Exits with a sentence if it is wrong."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    given["bind"], given["port"] = given["bind"]
+    given["allow_private"] = tuple(given["allow_private"])
+    limits = Limits(**{limit.name: given.pop(limit.name) for limit in fields(Limits)})
+    settings = Settings(**given, limits=limits)
+    intervals = settings.poll_seconds, settings.report_seconds
+    if settings.processes < 1 or min(intervals) <= 0:
+        parser.error("--processes and the intervals must be above 0")
+    if settings.take_over and settings.engine != "embedded":
+        parser.error("--take-over is for the embedded engine; HAProxy reloads itself")
+    return settings
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser; an option's destination is a field of Settings or Limits."""
     parser = argparse.ArgumentParser(
         prog="python -m products.edge",
         description="Forward and meter connections for a Tollgate portal.",
+        argument_default=argparse.SUPPRESS,  # the defaults are those of Settings
     )
     add = parser.add_argument
     add("--portal", required=True, metavar="URL", help="URL of the portal")
@@ -34,6 +51,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         "--data-dir",
         required=True,
         metavar="DIR",
+        dest="data_folder",
         help="route table, usage and access log",
     )
     add(
@@ -43,14 +61,15 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         help="name of this edge, as in the portal",
     )
     add("--bind", default=("127.0.0.1", 8080), type=_address, metavar="HOST:PORT")
-    add("--tls-certificates", default="", metavar="DIR", help="DOMAIN.pem files")
-    add("--tls-port", default=0, type=int, metavar="PORT", help="0 = any free port")
     add(
-        "--processes",
-        default=1,
-        type=int,
-        metavar="N",
-        help="worker processes, e.g. one per core",
+        "--tls-certificates",
+        metavar="DIR",
+        dest="certificate_folder",
+        help="DOMAIN.pem files",
+    )
+    add("--tls-port", type=int, metavar="PORT", help="0 = any free port")
+    add(
+        "--processes", type=int, metavar="N", help="worker processes, e.g. one per core"
     )
     add(
         "--allow-private",
@@ -61,24 +80,16 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     )
     add(
         "--ca-file",
-        default="",
         metavar="FILE",
         help="trust these authorities instead of the public ones; for tests and private "
         "installations",
     )
-    add(
-        "--poll-seconds",
-        default=1.0,
-        type=float,
-        help="between two requests for the route table",
-    )
-    add(
-        "--report-seconds", default=5.0, type=float, help="between two reports of usage"
-    )
+    add("--poll-seconds", type=float, help="between two requests for the route table")
+    add("--report-seconds", type=float, help="between two reports of usage")
     add(
         "--store-megabytes",
-        default=2048,
-        type=int,
+        type=_megabytes,
+        dest="store_bytes",
         help="size of the usage store; when full, new WebSockets get 503",
     )
     add(
@@ -86,43 +97,17 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         action="store_true",
         help="start beside a running edge of this name and port, then drain that one",
     )
-    add("--engine", default="embedded", choices=("embedded", "haproxy"))
-    add("--haproxy", default="haproxy", metavar="PROGRAM", help="for that engine")
+    add("--engine", choices=("embedded", "haproxy"))
+    add("--haproxy", metavar="PROGRAM", help="for that engine")
     add(
         "--haproxy-managed-by",
-        default="agent",
         choices=("agent", "external"),
         help="who runs HAProxy: this program, or an external supervisor such as systemd",
     )
     for limit in fields(Limits):
         flag = "--" + limit.name.replace("_", "-")
         add(flag, type=type(limit.default), default=limit.default, help="(limit)")
-    given = parser.parse_args(arguments)
-    if given.processes < 1 or min(given.poll_seconds, given.report_seconds) <= 0:
-        parser.error("--processes and the intervals must be above 0")
-    if given.take_over and given.engine != "embedded":
-        parser.error("--take-over is for the embedded engine; HAProxy reloads itself")
-    return Settings(
-        name=given.name,
-        portal=given.portal,
-        credential_file=given.credential_file,
-        data_folder=given.data_dir,
-        bind=given.bind[0],
-        port=given.bind[1],
-        tls_port=given.tls_port,
-        certificate_folder=given.tls_certificates,
-        processes=given.processes,
-        take_over=given.take_over,
-        allow_private=tuple(given.allow_private),
-        ca_file=given.ca_file,
-        poll_seconds=given.poll_seconds,
-        report_seconds=given.report_seconds,
-        store_bytes=given.store_megabytes * 1024**2,
-        limits=Limits(**{one.name: getattr(given, one.name) for one in fields(Limits)}),
-        engine=given.engine,
-        haproxy=given.haproxy,
-        haproxy_managed_by=given.haproxy_managed_by,
-    )
+    return parser
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -159,6 +144,10 @@ def _edge_name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError("letters, digits and hyphens, at most 63")
     return text
+
+
+def _megabytes(text: str) -> int:
+    return int(text) * 1024**2
 
 
 def _address(text: str) -> tuple[str, int]:

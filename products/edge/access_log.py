@@ -65,11 +65,7 @@ class AccessLog:
     """Writes a line per request to the local file and to the service's endpoints."""
 
     def __init__(
-        self,
-        edge: str,
-        path: Path,
-        tls: ssl.SSLContext,
-        resolver: CachingResolver,
+        self, edge: str, path: Path, tls: ssl.SSLContext, resolver: CachingResolver
     ) -> None:
         """Name the edge in every line; the file is at `path`."""
         self._edge = edge

@@ -48,17 +48,11 @@ class EdgeError(Enum):
     PROTECTED_LOOKALIKE = (400, "A header field imitates a protected one.")
     HOST_COUNT = (400, "The request must have exactly one Host field.")
     HOST_INVALID = (400, "The Host field does not name a host.")
-    TARGET_INVALID = (
-        400,
-        "The request's target is neither a path nor an http URL.",
-    )
+    TARGET_INVALID = (400, "The request's target is neither a path nor an http URL.")
     TARGET_FRAGMENT = (400, "The request's target has a fragment.")
     TARGET_USER = (400, "The request's target has a user name.")
     TARGET_HOST = (400, "The request's target and its Host field differ.")
-    TRANSFER_CODING = (
-        400,
-        "The only transfer coding is chunked, in HTTP/1.1, once.",
-    )
+    TRANSFER_CODING = (400, "The only transfer coding is chunked, in HTTP/1.1, once.")
     LENGTH_AND_CODING = (
         400,
         "Content-Length and Transfer-Encoding exclude each other.",
@@ -72,14 +66,8 @@ class EdgeError(Enum):
     LOOP = (508, "Request loop: the origin sends requests back to this service.")
 
     # The opening handshake (RFC 6455, 4.2.1)
-    HANDSHAKE_METHOD = (
-        400,
-        "A WebSocket handshake is a GET request of HTTP/1.1.",
-    )
-    HANDSHAKE_CONNECTION = (
-        400,
-        "A WebSocket handshake needs “Connection: Upgrade”.",
-    )
+    HANDSHAKE_METHOD = (400, "A WebSocket handshake is a GET request of HTTP/1.1.")
+    HANDSHAKE_CONNECTION = (400, "A WebSocket handshake needs “Connection: Upgrade”.")
     HANDSHAKE_BODY = (400, "A WebSocket handshake has no body.")
     HANDSHAKE_KEY = (
         400,
@@ -91,10 +79,7 @@ class EdgeError(Enum):
     WEBSOCKETS_REFUSED = (403, "{reason}")
     WEBSOCKETS_OFF = (403, "WebSockets is not switched on for this service.")
     HOST_UNKNOWN = (404, "No service is configured for the host {host}.")
-    MISDIRECTED = (
-        421,
-        "The request's host is not the name in the TLS handshake.",
-    )
+    MISDIRECTED = (421, "The request's host is not the name in the TLS handshake.")
     HOST_MOVED = (503, "{host} was just moved to another service. Try again.")
     ADDRESS_LIMIT = (429, "Too many open requests from this address.")
     CONNECTION_LIMIT = (503, "This edge has reached its connection limit.")
@@ -126,10 +111,7 @@ class EdgeError(Enum):
     ORIGIN_DENIED = (502, "The origin's address is not allowed.")
     ORIGIN_UNREACHABLE = (502, "The origin could not be reached.")
     ORIGIN_TLS = (502, "The origin's TLS handshake failed.")
-    ORIGIN_CERTIFICATE = (
-        502,
-        "The origin's certificate was not accepted: {reason}.",
-    )
+    ORIGIN_CERTIFICATE = (502, "The origin's certificate was not accepted: {reason}.")
     ORIGIN_PROTOCOL = (502, "The origin chose a protocol other than HTTP/1.1.")
     # HAProxy does not tell the two apart.
     ORIGIN_UNREACHABLE_OR_UNTRUSTED = (

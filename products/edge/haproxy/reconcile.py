@@ -182,8 +182,7 @@ class OriginResolver:
         used = self._resolved.get(key, _UNRESOLVED).addresses
         kept = [address for address in used if address in found]
         new = sorted(
-            set(found) - set(kept),
-            key=lambda address: (address.version, int(address)),
+            set(found) - set(kept), key=lambda address: (address.version, int(address))
         )
         return tuple(kept + new)
 
@@ -447,9 +446,7 @@ class ConfigReconciler:
 
     def _permission_maps(self) -> maps.Maps:
         return maps.permission_maps(
-            self._permitted,
-            accepts_websockets=self.accepts_websockets,
-            full=self._full,
+            self._permitted, accepts_websockets=self.accepts_websockets, full=self._full
         )
 
     def _maps(self) -> maps.Maps:

@@ -36,83 +36,48 @@ class ConnectionLimiter:
         return None
 
 
-class ConnectionSlot:
-    """One connection's share of the limits, from accept until it is answered."""
-
-    __slots__ = ("_is_handshake", "_is_held", "_limiter", "client")
-
-    def __init__(self, limiter: ConnectionLimiter, client: str) -> None:
-        """Count a new connection from a client's address."""
-        self.client = client
-        self._limiter = limiter
-        self._is_held = self._is_handshake = True
-        limiter.handshakes += 1
-        limiter.by_client[client] += 1
-
-    def end_handshake(self) -> None:
-        """Count only for the address from now on, because an ordinary request may take long.
-
-        Slow bodies must not keep WebSockets out.
-        """
-        if self._is_handshake:
-            self._is_handshake = False
-            self._limiter.handshakes -= 1
-
-    def release(self) -> None:
-        """Stop counting; may be called more than once."""
-        self.end_handshake()
-        if self._is_held:
-            self._is_held = False
-            by_client = self._limiter.by_client
-            by_client[self.client] -= 1
-            if not by_client[self.client]:
-                del by_client[self.client]
-
-
 class ClientConnection(BufferedStream):
-    """A client's stream with its deadline, its slot and the task that serves it.
+    """A client's stream with its deadline, its slot within the limits and the task that serves it.
 
-    The server gives it a slot, its deadline for the head, and the coroutine that serves it.
-    While the handler works on the request, it moves the deadline through `connecting`,
-    `waiting_for` and `count`.
+    The server admits it with an address and a deadline for the head. While the handler works
+    on the request, it moves the deadline through `connecting`, `waiting_for` and `count`.
     """
 
     __slots__ = (
-        "_admit", "_is_connecting", "_limits", "_meter", "_origin", "_serve", "deadline",
-        "head_bytes", "is_expired", "method", "service", "slot", "task",
+        "_admit", "_is_connecting", "_is_counted", "_is_handshake", "_limiter", "_limits",
+        "_meter", "_origin", "_serve", "address", "deadline", "head_bytes", "is_expired",
+        "method", "service", "task",
     )  # fmt: skip
 
     def __init__(
         self,
         limits: Limits,
+        limiter: ConnectionLimiter,
         meter: UsageMeter,
         admit: Callable[["ClientConnection"], None],
         serve: Serve,
     ) -> None:
         """Prepare a connection; `admit` is called when it is established.
 
-        `serve` runs as soon as the client sends something. A connection that has no slot
-        then was rejected, and is not served.
+        `serve` runs as soon as the client sends something. A connection that has not been
+        admitted then was rejected, and is not served.
         """
         super().__init__(limits.early_bytes)
-        self.slot: ConnectionSlot | None = None
+        self.address = ""  # of the client, once it is admitted
         self.task: asyncio.Task[None] | None = None
         self.deadline = float("inf")  # monotonic clock, in seconds
         self.is_expired = False
         self.service = ""
         self.method = b""
         self.head_bytes = 0  # length of the request's head
+        self._is_counted = self._is_handshake = False
         self._limits = limits
+        self._limiter = limiter
         self._meter = meter
         self._admit = admit
         self._serve = serve
         self._origin: BufferedStream | None = None
         self._is_connecting = False
-
-    @property
-    def address(self) -> str:
-        """The client's address."""
-        return self.slot.client if self.slot is not None else ""
 
     @property
     def scheme(self) -> str:
@@ -126,7 +91,7 @@ class ClientConnection(BufferedStream):
         return str(getattr(tls, SERVER_NAME, ""))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and ask the server for a slot."""
+        """Keep the transport, and ask the server to admit the client."""
         super().connection_made(transport)
         self._admit(self)
 
@@ -135,6 +100,33 @@ class ClientConnection(BufferedStream):
         super().connection_lost(exc)
         if self._origin is not None:
             self._origin.fail(ConnectionAbortedError())
+
+    def take_slot(self, address: str) -> None:
+        """Count for the limits from now on, with a deadline for the head."""
+        self.address = address
+        self.deadline = time.monotonic() + self._limits.head_seconds
+        self._is_counted = self._is_handshake = True
+        self._limiter.handshakes += 1
+        self._limiter.by_client[address] += 1
+
+    def end_handshake(self) -> None:
+        """Count only for the address from now on, because an ordinary request may take long.
+
+        Slow bodies must not keep WebSockets out.
+        """
+        if self._is_handshake:
+            self._is_handshake = False
+            self._limiter.handshakes -= 1
+
+    def release_slot(self) -> None:
+        """Count no longer; may be called more than once."""
+        self.end_handshake()
+        if self._is_counted:
+            self._is_counted = False
+            by_client = self._limiter.by_client
+            by_client[self.address] -= 1
+            if not by_client[self.address]:
+                del by_client[self.address]
 
     def connecting(self, seconds: float) -> None:
         """Allow this time for connecting to the origin; the task is cancelled after it."""
@@ -161,8 +153,8 @@ class ClientConnection(BufferedStream):
         self.fail(TimeoutError())
 
     def count_request(self) -> None:
-        """Count the request as delivered, and give the slot back."""
-        self.release()
+        """Count the request as delivered, and no longer among those that are open."""
+        self.release_slot()
         self._meter.delivered(self.service, 1, self.head_bytes, 0)
 
     def count(self, sent: int, received: int) -> None:
@@ -170,25 +162,15 @@ class ClientConnection(BufferedStream):
         self.deadline = time.monotonic() + self._limits.quiet_seconds
         self._meter.delivered(self.service, 0, sent, received)
 
-    def end_handshake(self) -> None:
-        """Count as an ordinary request from now on."""
-        if self.slot is not None:
-            self.slot.end_handshake()
-
-    def release(self) -> None:
-        """Give the slot back; may be called more than once."""
-        if self.slot is not None:
-            self.slot.release()
-
     def served(self) -> None:
-        """Forget the origin and the slot when the task ends."""
-        self.release()
+        """Release what the task held when it ends."""
+        self.release_slot()
         self._origin = None
 
     def _wake_reader(self) -> None:
         if self.task is not None:
             super()._wake_reader()
-        elif self.slot is not None:
+        elif self.address:
             # No task waits for a client that has sent nothing.
             self.task = asyncio.get_running_loop().create_task(self._serve(self))
 

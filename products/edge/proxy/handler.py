@@ -295,10 +295,7 @@ def _framing_fields(head: RequestHead) -> Fields:
 
 
 async def _exchange(
-    client: ClientConnection,
-    origin: BufferedStream,
-    head: RequestHead,
-    limits: Limits,
+    client: ClientConnection, origin: BufferedStream, head: RequestHead, limits: Limits
 ) -> None:
     """Send a request's body and relay the response; the request's head has been sent."""
     sending = None

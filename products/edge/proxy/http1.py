@@ -22,12 +22,7 @@ import httptools
 
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import Fields, NamedFields, RequestHead, is_protected
-from products.protocol import (
-    FIELD_VALUE_CHARACTERS,
-    MAX_HOST_LENGTH,
-    MAX_PORT,
-    TCHAR,
-)
+from products.protocol import FIELD_VALUE_CHARACTERS, MAX_HOST_LENGTH, MAX_PORT, TCHAR
 
 _REQUEST_LINE = re.compile(
     rb"([%s]+) ([\x21-\x7e]+) HTTP/1\.([01])\r\n" % TCHAR.encode()

@@ -11,7 +11,6 @@ from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.client import (
     ClientConnection,
     ConnectionLimiter,
-    ConnectionSlot,
     Lingering,
     client_address,
 )
@@ -52,25 +51,27 @@ class Server:
 
     def make_connection(self) -> ClientConnection:
         """Return the protocol for a new connection."""
-        return ClientConnection(self._limits, self._meter, self._admit, self._serve)
+        return ClientConnection(
+            self._limits, self._limiter, self._meter, self._admit, self._serve
+        )
 
     async def accept_tls(
         self, accepted: socket.socket, peer: tuple[str, int], tls: ssl.SSLContext
     ) -> None:
-        """Shake hands over TLS; the connection has its slot and its deadline from accept on."""
+        """Shake hands over TLS; the connection counts, and has its deadline, from accept on."""
         address = client_address(peer)
         if self._rejection(address) is not None:
             self.rejected += 1
             accepted.close()
             return
         client = self.make_connection()
-        slot = self._give_slot(client, address)
+        client.take_slot(address)
         self.tls_handshakes += 1
         try:
             await self._shake_hands(client, accepted, tls)
         except OSError:  # includes ssl.SSLError
             accepted.close()
-            slot.release()
+            client.release_slot()
         except asyncio.CancelledError:
             accepted.close()
             raise
@@ -117,19 +118,14 @@ class Server:
             client.transport.abort()
 
     def _admit(self, client: ClientConnection) -> None:
-        if client.slot is None:
+        if not client.address:
             address = client_address(client.transport.get_extra_info("peername"))
             rejection = self._rejection(address)
             if rejection is not None:
                 self._reject(client, rejection)
                 return
-            self._give_slot(client, address)
+            client.take_slot(address)
         self.clients.add(client)
-
-    def _give_slot(self, client: ClientConnection, address: str) -> ConnectionSlot:
-        client.deadline = time.monotonic() + self._limits.head_seconds
-        client.slot = ConnectionSlot(self._limiter, address)
-        return client.slot
 
     def _rejection(self, address: str) -> ErrorResponse | None:
         if self.descriptors + 2 > self._limits.connections:
