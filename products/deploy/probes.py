@@ -68,7 +68,7 @@ def _probe(backend: BackendConfig, account_id: str) -> OriginCertificate:
         backend.port,
         name=backend.checked_name,
         allowed_private=settings.PRIVATE_ORIGINS,
-        ca_file=settings.ORIGIN_CA_FILE or None,
+        ca_file=settings.ORIGIN_CA_FILE,
     )
     certificate = OriginCertificate(backend.name, result.kind, result.detail)
     cache.set(_key(backend), certificate, PROBE_CACHE_SECONDS)

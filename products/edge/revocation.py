@@ -25,26 +25,20 @@ class RevocationPolicy:
 
     def must_close(
         self, services: Iterable[str], routes: Mapping[str, Route], now: float
-    ) -> dict[str, str]:
-        """Return the services whose tunnels must close, with the reason: cut, drain or removed.
-
-        `now` is the wall clock in seconds.
-        """
-        reasons = {
-            service: self._close_reason(service, routes.get(service), now)
+    ) -> set[str]:
+        """Return the services whose tunnels must close; `now` is the wall clock in seconds."""
+        return {
+            service
             for service in services
+            if self._is_over(service, routes.get(service), now)
         }
-        return {service: reason for service, reason in reasons.items() if reason}
 
-    def _close_reason(self, service: str, route: Route | None, now: float) -> str:
+    def _is_over(self, service: str, route: Route | None, now: float) -> bool:
         if route is None:
             removed_at = self._removed_at.setdefault(service, self._elapsed())
-            is_over = self._elapsed() - removed_at >= self._grace_seconds
-            return "removed" if is_over else ""
+            return self._elapsed() - removed_at >= self._grace_seconds
         self._removed_at.pop(service, None)
         if route.websockets or route.drain_mode == "keep":
-            return ""
-        if route.drain_mode == "cut":
-            return "cut"
-        until = route.drain_until
-        return "drain" if until is None or now >= until.timestamp() else ""
+            return False
+        until = route.drain_until if route.drain_mode == "drain" else None
+        return until is None or now >= until.timestamp()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from products.edge.addresses import Address, Network, denied_reason
+from products.edge.addresses import Address, Network
 from products.edge.dns import (
     AddressDenied,
     LookupFunction,
@@ -101,71 +101,52 @@ def probe_origin(
     *,
     name: str,
     allowed_private: Iterable[Network] = (),
-    ca_file: str | None = None,
+    ca_file: str = "",
     timeout_seconds: float = _TIMEOUT_SECONDS,
     look_up: LookupFunction = look_up_stream,
 ) -> ProbeResult:
     """Look a backend's Address up once and probe the first address that responds.
 
-    Only the handshake is sent, and nothing that the origin sends is shown. `name` is the name that
-    the certificate must be for: the Override Host, else the Address. Look-up and handshake together
-    take at most `timeout_seconds`.
+    Only the handshake is sent, at most 64 KiB are read, and nothing that the origin sends is shown.
+    `name` is the name that the certificate must be for: the Override Host, else the Address. It is
+    the SNI unless it is an IP address. `ca_file` replaces the public authorities, for tests. Look-up
+    and handshake together take at most `timeout_seconds`.
     """
-    allowed = tuple(allowed_private)
     deadline = time.monotonic() + timeout_seconds
     try:
         found = resolve(
-            address, port, allowed, look_up=look_up, timeout_seconds=timeout_seconds
+            address,
+            port,
+            allowed_private,
+            look_up=look_up,
+            timeout_seconds=timeout_seconds,
         )
-    except AddressDenied as refusal:
-        return _refused(refusal.reason)
+    except AddressDenied as denial:
+        return ProbeResult(
+            "refused_address", f"The address is not a public one: {denial.reason}."
+        )
     except Unresolvable:
         return ProbeResult("unreachable", "The host name has no address.")
+    context = origin_tls(ca_file)
     result = _OUT_OF_TIME
     for each in found:
-        remaining = deadline - time.monotonic()
-        if result.kind != "unreachable" or remaining <= 0:
+        if result.kind != "unreachable" or time.monotonic() >= deadline:
             break
-        result = probe_address(
-            each,
-            port,
-            name=name,
-            allowed_private=allowed,
-            ca_file=ca_file,
-            timeout_seconds=remaining,
-        )
+        result = _probe_address(each, port, name, context, deadline)
     return result
 
 
-def probe_address(
-    address: Address,
-    port: int,
-    *,
-    name: str,
-    allowed_private: Iterable[Network] = (),
-    ca_file: str | None = None,
-    timeout_seconds: float = _TIMEOUT_SECONDS,
+def _probe_address(
+    address: Address, port: int, name: str, context: ssl.SSLContext, deadline: float
 ) -> ProbeResult:
-    """Do the TLS handshake with one address and check the certificate.
-
-    The address is checked again before connecting. `name` is the name that the certificate
-    must be for, and the SNI unless it is an IP address. `ca_file` replaces the public
-    authorities, for tests. Takes at most `timeout_seconds` and reads at most 64 KiB.
-    """
-    reason = denied_reason(address, allowed_private)
-    if reason is not None:
-        return _refused(reason)
-    deadline = time.monotonic() + timeout_seconds
+    """Do the TLS handshake with one address and check the certificate."""
+    remaining = max(0.001, deadline - time.monotonic())
     try:
-        connection = socket.create_connection((str(address), port), timeout_seconds)
+        connection = socket.create_connection((str(address), port), remaining)
     except (OSError, OverflowError):
         return ProbeResult("unreachable", "The origin did not accept a connection.")
     with connection:
-        return _check_certificate(connection, name, origin_tls(ca_file or ""), deadline)
-
-
-def _refused(reason: str) -> ProbeResult:
-    return ProbeResult("refused_address", f"The address is not a public one: {reason}.")
+        return _check_certificate(connection, name, context, deadline)
 
 
 def _check_certificate(

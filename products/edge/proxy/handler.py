@@ -150,33 +150,14 @@ class RequestHandler:
     async def _upgrade(
         self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
     ) -> bool:
+        """Shake hands with the origin; True if that opened a tunnel."""
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
         self._take_tunnel(prepared.route, client, head)
+        origin = None
         is_tunnel = False
         try:
-            is_tunnel = await self._shake_hands(client, head, prepared)
-        finally:
-            if not is_tunnel:
-                self._limiter.release(prepared.route.service)
-        return is_tunnel
-
-    def _take_tunnel(
-        self, route: Route, client: ClientConnection, head: RequestHead
-    ) -> None:
-        try:
-            self._limiter.take(route)
-        except ErrorResponse as error:
-            self.rejected += 1
-            self._note(route, head, client, refused=error.sentence)
-            raise
-
-    async def _shake_hands(
-        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
-    ) -> bool:
-        origin = await self._connect(client, prepared.route)
-        is_tunnel = False
-        try:
+            origin = await self._connect(client, prepared.route)
             client.waiting_for(origin, self._limits.head_seconds)
             self._send_head(client, head, prepared, origin, _HANDSHAKE_FIELDS)
             response = await _read_response(origin, self._limits)
@@ -189,8 +170,20 @@ class RequestHandler:
                 await _relay_response(client, origin, head, response)
         finally:
             if not is_tunnel:
-                origin.transport.abort()
+                self._limiter.release(prepared.route.service)
+                if origin is not None:
+                    origin.transport.abort()
         return is_tunnel
+
+    def _take_tunnel(
+        self, route: Route, client: ClientConnection, head: RequestHead
+    ) -> None:
+        try:
+            self._limiter.take(route)
+        except ErrorResponse as error:
+            self.rejected += 1
+            self._note(route, head, client, refused=error.sentence)
+            raise
 
     async def _connect(self, client: ClientConnection, route: Route) -> BufferedStream:
         if route.origin is None:

@@ -10,7 +10,6 @@ import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -46,39 +45,37 @@ _TUNNEL_SWEEP_SECONDS = 1.0
 _TICK_PARTS = 20
 _TUNNELS_PER_BATCH = 1000
 _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
-_LENGTH = struct.Struct(">I")
+_MAX_LINE_BYTES = 1024**3  # more than any route table takes
 
 
 class WorkerChannel:
-    """Messages between the control process and a worker: JSON with its length before it."""
+    """Messages between the control process and a worker: a line of JSON each."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Send and receive over streams."""
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def over(cls, connection: socket.socket) -> Self:
         """Send and receive over a socket, which the channel then owns."""
-        return cls(*await asyncio.open_connection(sock=connection))
+        streams = await asyncio.open_connection(sock=connection, limit=_MAX_LINE_BYTES)
+        return cls(*streams)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; does nothing when the other end is gone."""
-        data = json.dumps(message).encode()
         if not self._writer.is_closing():
-            self._writer.write(_LENGTH.pack(len(data)) + data)
+            self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def receive(self) -> dict[str, Any] | None:
         """Wait for a message; None when the other end is gone."""
         try:
-            head = await self._reader.readexactly(_LENGTH.size)
-            data = await self._reader.readexactly(_LENGTH.unpack(head)[0])
+            line = await self._reader.readuntil(b"\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        message = json.loads(data)
-        return message if isinstance(message, dict) else None
+        message: dict[str, Any] = json.loads(line)
+        return message
 
     def close(self) -> None:
         """Close this end."""
@@ -139,7 +136,7 @@ class Worker:
         await self.listener.open()
         if self._tls_listener is not None:
             self._tls_listener.open()
-        self._channel.send({"ready": self.instance})
+        self._channel.send({"ready": True})
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop)
         loop.add_signal_handler(signal.SIGINT, self._request_stop)
@@ -235,9 +232,7 @@ class Worker:
     def _status(self) -> dict[str, Any]:
         routes = self.handler.routes
         return {
-            "instance": self.instance,
             "open": len(self.handler.tunnels),
-            "clients": len(self.server.clients),
             "revision": routes.revision if routes else 0,
             "log_lines_dropped": self._access_log.dropped,
             "rejected": self.server.rejected + self.handler.rejected,
@@ -279,7 +274,6 @@ class Worker:
         is_complete = self.meter.flush()
         self.store.close(is_finished=is_complete)
         await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
-        self._channel.send({"ended": self.instance})
         self._channel.close()
 
 

@@ -3,12 +3,11 @@
 import socket
 import ssl
 import threading
-from ipaddress import ip_address
 
 import pytest
 import trustme
 
-from products.edge.tls import ProbeResult, probe_address
+from products.edge.tls import ProbeResult, probe_origin
 from tests.products.edge.origins import (
     FAR_OFF,
     LONG_AGO,
@@ -20,8 +19,6 @@ from tests.products.edge.origins import (
     origin,
     with_tls,
 )
-
-LOOPBACK = ip_address("127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +34,8 @@ def ca_file(authority, tmp_path_factory):
 
 
 def probe(port, ca_file, *, name=NAME, timeout_seconds=5.0):
-    return probe_address(
-        LOOPBACK,
+    return probe_origin(
+        "127.0.0.1",
         port,
         name=name,
         allowed_private=LOOPBACK_ALLOWED,
