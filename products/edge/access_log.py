@@ -144,7 +144,6 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Write to a path in an existing folder."""
         self._path = path
         self._queue: deque[bytes] = deque()
         self._descriptor = -1

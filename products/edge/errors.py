@@ -27,7 +27,6 @@ class PortalErrorResponse(Exception):
     """The portal responded with an error status."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        """Keep the status, and the beginning of the body."""
         shown = body[:_MAX_SHOWN].decode("utf-8", "replace")
         super().__init__(f"The portal responded with {status}: {shown}")
         self.status = status
@@ -150,7 +149,6 @@ class ErrorResponse(Exception):
     def __init__(
         self, error: EdgeError, headers: tuple[str, ...] = (), **values: object
     ) -> None:
-        """Keep what is to be sent."""
         self.error = error
         self.sentence = error.sentence(**values)
         self.headers = headers

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gzip
 import http.client
 import logging
@@ -53,10 +54,15 @@ class PortalClient:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"The portal's URL is not an http(s) URL: {url}")
-        self._host = parts.hostname
-        self._port = parts.port
+        kind = (
+            functools.partial(http.client.HTTPSConnection, context=tls)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection
+        )
+        self._connect = functools.partial(
+            kind, parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS
+        )
         self._prefix = parts.path.rstrip("/")
-        self._tls = tls if parts.scheme == "https" else None
         self._credential_file = Path(credential_file)
         self.renewal_is_due = False
 
@@ -68,13 +74,11 @@ class PortalClient:
         headers = {STATUS_HEADER: status.to_bytes().decode("ascii")}
         if etag:
             headers["If-None-Match"] = etag
-        code, answered, body = self._call("GET", ROUTES_PATH, b"", headers)
-        self.renewal_is_due = RENEWAL_HEADER in answered
-        if code == http.client.NOT_MODIFIED:
+        response, body = self._call("GET", ROUTES_PATH, b"", headers)
+        self.renewal_is_due = RENEWAL_HEADER in response.headers
+        if response.status == http.client.NOT_MODIFIED:
             return None
-        if code != http.client.OK:
-            raise PortalErrorResponse(code, body)
-        return RouteTable.from_bytes(body), answered.get("ETag", "")
+        return RouteTable.from_bytes(body), response.headers.get("ETag", "")
 
     def usage(self, report: UsageReport) -> UsageAnswer:
         """Send a report. Blocks. Raises PortalUnreachable, PortalErrorResponse."""
@@ -83,9 +87,7 @@ class PortalClient:
         if len(body) >= _MIN_GZIP_BYTES:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
-        code, _, answer = self._call("POST", USAGE_PATH, body, headers)
-        if code != http.client.OK:
-            raise PortalErrorResponse(code, answer)
+        _, answer = self._call("POST", USAGE_PATH, body, headers)
         try:
             return UsageAnswer.from_bytes(answer)
         except ContractError as error:
@@ -98,15 +100,14 @@ class PortalClient:
         file cannot be replaced; this is tried first, so that no new credential is lost.
         """
         atomic_write(self._credential_file, self._credential_file.read_bytes())
-        code, _, answer = self._call("POST", CREDENTIAL_PATH, b"", {})
-        if code != http.client.OK:
-            raise PortalErrorResponse(code, answer)
+        _, answer = self._call("POST", CREDENTIAL_PATH, b"", {})
         secret = NewCredential.from_bytes(answer).secret
         atomic_write(self._credential_file, f"{secret}\n".encode("ascii"))
 
     def _call(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Return the response, a 200 or 304, with its body."""
         try:
             secret = self._credential_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -114,7 +115,7 @@ class PortalClient:
                 f"The credential cannot be read: {error}"
             ) from error
         headers = headers | {"Authorization": f"Bearer {secret}", "Connection": "close"}
-        connection = self._connection()
+        connection = self._connect()
         try:
             connection.request(method, self._prefix + path, body or None, headers)
             response = connection.getresponse()
@@ -125,18 +126,9 @@ class PortalClient:
             connection.close()
         if len(answer) > _MAX_RESPONSE_BYTES:
             raise PortalUnreachable("The response is too large.")
-        return response.status, response.headers, answer
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._tls is None:
-            connection = http.client.HTTPConnection(
-                self._host, self._port, timeout=_TIMEOUT_SECONDS
-            )
-        else:
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._tls
-            )
-        return connection
+        if response.status not in {http.client.OK, http.client.NOT_MODIFIED}:
+            raise PortalErrorResponse(response.status, answer)
+        return response, answer
 
 
 class PortalLink:

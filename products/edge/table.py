@@ -34,7 +34,6 @@ class RouteIndex:
     """A route table to look hosts up in."""
 
     def __init__(self, table: RouteTable) -> None:
-        """Index a table by host and by service."""
         self.revision = table.revision
         self.by_service: dict[str, Route] = {}
         self._by_host: dict[str, PreparedRoute] = {}
@@ -66,7 +65,6 @@ class _SavedTable(Document, frozen=True):
     etag: str
 
     def check(self) -> None:
-        """Refuse a table that is ambiguous."""
         self.table.check()
 
 
@@ -74,7 +72,6 @@ class TableFile:
     """The last good route table on disk. The file's time is when it was last confirmed."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Keep the table at a path."""
         self._path = path
         self._clock = clock
         self._is_newest = True  # false if a newer table could not be written

@@ -7,7 +7,6 @@ long as one HAProxy master, which may be longer than one agent.
 
 import asyncio
 import contextlib
-import json
 import re
 import time
 from collections import Counter
@@ -159,7 +158,6 @@ class ConnectionTracker:
         store: UsageStore,
         route_of: Callable[[str], Route | None],
     ) -> None:
-        """Count into a meter that writes to a store; `route_of` finds a service's month."""
         self._meter = meter
         self._store = store
         self._route_of = route_of
@@ -435,7 +433,6 @@ class SessionKeeper:
         max_bytes: int,
         route_of: Callable[[str], Route | None],
     ) -> None:
-        """Have none open yet."""
         self._folder = folder
         self._usage_folder = usage_folder
         self._max_bytes = max_bytes
@@ -594,25 +591,25 @@ def _request_of(line: Mapping[str, Any]) -> LoggedRequest:
     )
 
 
+class _Instance(msgspec.Struct):
+    """The content of the file: an instance, and the HAProxy whose connections it counts."""
+
+    instance: str
+    master: str
+
+
 def _instance_of(folder: Path, usage_folder: Path, identity: str) -> str:
     """Return the instance of a master, a new one unless the last is still its own."""
     path = folder / _INSTANCE_FILE
-    known = _read_instance(path)
-    if known is not None and known[1] == identity and _goes_on(usage_folder / known[0]):
-        return known[0]
-    instance = make_instance_id(time.time_ns() // 1_000_000)
-    document = {"instance": instance, "master": identity}
-    atomic_write(path, json.dumps(document).encode())
-    return instance
-
-
-def _read_instance(path: Path) -> tuple[str, str] | None:
-    """Return the last instance and its master."""
     try:
-        document = json.loads(path.read_bytes())
-        return str(document["instance"]), str(document["master"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        known = msgspec.json.decode(path.read_bytes(), type=_Instance)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        known = _Instance("", "")
+    if known.master == identity and _goes_on(usage_folder / known.instance):
+        return known.instance
+    instance = make_instance_id(time.time_ns() // 1_000_000)
+    atomic_write(path, msgspec.json.encode(_Instance(instance, identity)))
+    return instance
 
 
 def _goes_on(folder: Path) -> bool:

@@ -76,7 +76,6 @@ class MasterSocket:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Use the sockets in a folder."""
         self._folder = folder
 
     async def call(self, line: str, name: str = MASTER_SOCKET) -> str:
@@ -197,7 +196,6 @@ class HAProxyProcess:
     """One HAProxy in master-worker mode, with a folder of its own."""
 
     def __init__(self, folder: Path, program: str, master: MasterSocket) -> None:
-        """Run `program` in a folder."""
         self._folder = folder
         self._program = program
         self._master = master

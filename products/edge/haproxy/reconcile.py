@@ -85,7 +85,6 @@ class OriginResolver:
     """
 
     def __init__(self, resolver: CachingResolver) -> None:
-        """Start without results."""
         self._resolver = resolver
         self._resolved: dict[_OriginKey, Resolved] = {}  # the oldest look-up first
         self.in_flight: dict[_OriginKey, asyncio.Task[None]] = {}

@@ -22,7 +22,6 @@ class ConnectionLimiter:
     """Counts the handshakes in flight and the connections per address of one process."""
 
     def __init__(self, limits: Limits) -> None:
-        """Start with no connection."""
         self.handshakes = 0
         self.by_client: Counter[str] = Counter()
         self._limits = limits

@@ -102,7 +102,6 @@ class TlsListener:
     def __init__(
         self, settings: Settings, server: Server, context: ssl.SSLContext
     ) -> None:
-        """Prepare to listen."""
         self._settings = settings
         self._server = server
         self._context = context
@@ -132,7 +131,6 @@ class TlsListener:
         bound.close()
 
     def abort_all(self) -> None:
-        """End all TLS handshakes immediately."""
         for task in list(self._accepting):
             task.cancel()
 

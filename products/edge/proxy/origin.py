@@ -28,7 +28,6 @@ class OriginConnector:
     def __init__(
         self, limits: Limits, tls: ssl.SSLContext, resolver: CachingResolver
     ) -> None:
-        """Connect within limits, to addresses that the resolver allows."""
         self._limits = limits
         self._tls = tls
         self._literal = functools.lru_cache(_MAX_NAMES)(self._read_literal)

@@ -39,7 +39,6 @@ class Server:
     def __init__(
         self, limits: Limits, handler: RequestHandler, meter: UsageMeter
     ) -> None:
-        """Prepare; the listeners bring the connections."""
         self.clients: set[ClientConnection] = set()
         self.lingering: set[Lingering] = set()
         self.rejected = 0  # connections above a limit
@@ -50,7 +49,6 @@ class Server:
         self._limiter = ConnectionLimiter(limits)
 
     def make_connection(self) -> ClientConnection:
-        """Return the protocol for a new connection."""
         return ClientConnection(
             self._limits, self._limiter, self._meter, self._admit, self._serve
         )

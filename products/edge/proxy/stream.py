@@ -42,7 +42,6 @@ class BufferedStream(asyncio.Protocol):
     is_tls: bool
 
     def __init__(self, max_buffered: int) -> None:
-        """Start with an empty buffer; asyncio calls `connection_made` next."""
         self.buffer = bytearray()
         self.ended = False  # the peer will send nothing more
         self.lost = False  # the connection is gone
@@ -56,7 +55,6 @@ class BufferedStream(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
         self.transport = transport  # type: ignore[assignment] # uvloop has its own class
         self.is_tls = transport.get_extra_info("ssl_object") is not None
         self.underlying = (

@@ -238,7 +238,6 @@ class TunnelLimiter:
     """Counts the tunnels of each service and account, handshakes with the origin included."""
 
     def __init__(self, limits: Limits) -> None:
-        """Start with no tunnel."""
         self._limits = limits
         self._by_service: Counter[str] = Counter()
         self._by_account: Counter[str] = Counter()

@@ -78,7 +78,6 @@ class WorkerChannel:
         return message
 
     def close(self) -> None:
-        """Close this end."""
         self._writer.close()
 
 

@@ -79,7 +79,6 @@ class UsageMeter:
     """The readings of one instance."""
 
     def __init__(self, store: UsageStore) -> None:
-        """Count into a store."""
         self._store = store
         self._numbers = itertools.count(1)
         self._arrivals: _Arrivals | None = None

@@ -55,7 +55,6 @@ class DeliveryReading(msgspec.Struct, array_like=True, forbid_unknown_fields=Tru
     bytes_to_client: _Count
 
     def __post_init__(self) -> None:
-        """Refuse a text that is not an instant."""
         if not instant_us(self.hour):
             raise ValueError(f"not an hour: {self.hour}")
 

@@ -409,16 +409,13 @@ class StoredUsage:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the file."""
         self.folder = folder
         self._connection = connect(folder / STORE)
 
     def __enter__(self) -> Self:
-        """Use it for a while."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
         self._connection.close()
 
     @classmethod

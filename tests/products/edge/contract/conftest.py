@@ -53,11 +53,21 @@ def few_connections(request, tmp_path):
     assert one.close() == 0
 
 
+FEW_TUNNELS = ("--tunnels-per-service", "2", "--tunnels-per-account", "3")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def few_tunnels(request, tmp_path_factory):
+    """An edge that allows two tunnels per service and three per account."""
+    one = started(request.param, tmp_path_factory.mktemp(request.param), *FEW_TUNNELS)
+    yield one
+    assert one.close() == 0
+
+
 @pytest.fixture(params=ENGINES)
-def few_tunnels(request, tmp_path):
-    """Start an edge that allows two tunnels per service and three per account."""
-    limits = ("--tunnels-per-service", "2", "--tunnels-per-account", "3")
-    one = started(request.param, tmp_path, *limits)
+def unused_few_tunnels(request, tmp_path):
+    """Start such an edge for one test, which counts from 0."""
+    one = started(request.param, tmp_path, *FEW_TUNNELS)
     yield one
     assert one.close() == 0
 

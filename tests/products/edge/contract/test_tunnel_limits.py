@@ -30,7 +30,7 @@ def refusal(stand, host):
 
 
 def test_a_service_at_its_limit_gets_no_further_tunnels_until_one_ends(few_tunnels):
-    host, there = few_tunnels.serve()
+    host, there = few_tunnels.serve(account="full service")
     other, _ = few_tunnels.serve(account="other")
     first, second = (opened(few_tunnels, host)[0] for _ in range(2))
 
@@ -46,8 +46,8 @@ def test_a_service_at_its_limit_gets_no_further_tunnels_until_one_ends(few_tunne
 
 
 def test_an_account_at_its_limit_gets_no_further_tunnels_in_any_service(few_tunnels):
-    hosts = [few_tunnels.serve()[0] for _ in range(3)]
-    other, _ = few_tunnels.serve(account="other")
+    hosts = [few_tunnels.serve(account="full account")[0] for _ in range(3)]
+    other, _ = few_tunnels.serve(account="another")
     tunnels = [opened(few_tunnels, hosts[number])[0] for number in (0, 0, 1)]
 
     # The agent beside HAProxy counts the tunnels of all services four times per second.
@@ -68,7 +68,7 @@ def test_an_upgrade_that_waits_for_its_origin_counts_as_a_tunnel(few_tunnels):
         may_answer.wait(20)
         upgrade_then_echo(connection, there)
 
-    host, there = few_tunnels.serve(slow)
+    host, there = few_tunnels.serve(slow, account="slow")
     waiting = [few_tunnels.edge.connect() for _ in range(2)]
     for connection in waiting:
         connection.sendall(handshake(host))
@@ -81,22 +81,25 @@ def test_an_upgrade_that_waits_for_its_origin_counts_as_a_tunnel(few_tunnels):
     )
 
 
-def test_a_refusal_for_a_limit_is_counted_and_logged_and_not_metered(few_tunnels):
-    host, _ = few_tunnels.serve()
-    tunnels = [opened(few_tunnels, host)[0] for _ in range(2)]
+def test_a_refusal_for_a_limit_is_counted_and_logged_and_not_metered(
+    unused_few_tunnels,
+):
+    stand = unused_few_tunnels
+    host, _ = stand.serve()
+    tunnels = [opened(stand, host)[0] for _ in range(2)]
 
-    refused = [refusal(few_tunnels, host) for _ in range(3)]
+    refused = [refusal(stand, host) for _ in range(3)]
 
     assert refused == [SERVICE_FULL] * 3
-    statuses = few_tunnels.portal.statuses
+    statuses = stand.portal.statuses
     eventually(lambda: statuses[-1].rejected_connections == 3)
-    eventually(lambda: len(log_lines(few_tunnels, host)) == 5)
-    reasons = [line.get("reason") for line in log_lines(few_tunnels, host)]
+    eventually(lambda: len(log_lines(stand, host)) == 5)
+    reasons = [line.get("reason") for line in log_lines(stand, host)]
     assert reasons[2:] == [SERVICE_FULL] * 3
     for tunnel in tunnels:
         tunnel.close()
-    final_record(few_tunnels, host)
-    assert len(few_tunnels.portal.of_service(service_of(host))) == 2
+    final_record(stand, host)
+    assert len(stand.portal.of_service(service_of(host))) == 2
 
 
 def test_ordinary_requests_pass_at_the_limit(few_tunnels):
@@ -106,7 +109,7 @@ def test_ordinary_requests_pass_at_the_limit(few_tunnels):
         connection.sendall(switching(head) if is_upgrade else plain_answer())
         connection.recv(1)
 
-    host, _ = few_tunnels.serve(script)
+    host, _ = few_tunnels.serve(script, account="ordinary")
     tunnels = [opened(few_tunnels, host)[0] for _ in range(2)]
 
     with few_tunnels.edge.connect() as connection:
