@@ -36,6 +36,7 @@ from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 from products.edge.startup import announce
 from products.edge.tls import origin_tls
+from products.edge.usage.database import StoreBusy
 
 log = logging.getLogger(__name__)
 
@@ -322,9 +323,9 @@ class Agent:
 
     async def _sync(self) -> None:
         try:
-            await self._keeper.sync(self._portal.reporter.pruning)
-        except OSError as error:
-            log.error("The usage store cannot be synced: %s", error)  # noqa: TRY400
+            await self._keeper.maintain(self._portal.reporter.pruning)
+        except (OSError, StoreBusy) as error:
+            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400
 
     async def _tick(self) -> None:
         session = self._session

@@ -27,8 +27,7 @@ from products.edge.settings import make_instance_id
 from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.readings import ConnectionReading
-from products.edge.usage.reporter import Pruning
-from products.edge.usage.store import StoredUsage, UsageStore, resume_store
+from products.edge.usage.store import Pruning, StoredUsage, UsageStore, resume_store
 from products.instants import iso_hour, iso_instant, microseconds_of
 
 # What the client reads when an upgrade was rejected, by the line's event.
@@ -439,7 +438,6 @@ class SessionKeeper:
         self._route_of = route_of
         self._identity = ""
         self._early: list[dict[str, Any]] = []
-        self._pruned: Pruning | None = None
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
         self.dropped = 0  # lines for which there was no space
@@ -466,19 +464,11 @@ class SessionKeeper:
         """Say whether the file of an instance can still be written."""
         return self.session is None or instance == self.session.instance
 
-    async def sync(self, pruning: Mapping[str, Pruning]) -> None:
-        """Make durable what is written, and remove what is no longer needed. Raises OSError."""
-        session = self.session
-        if session is None:
-            return
-        await asyncio.to_thread(session.store.sync)
-        wanted = pruning.get(session.instance)
-        if wanted is not None and wanted != self._pruned:
-            with contextlib.suppress(StoreBusy):
-                is_done = await asyncio.to_thread(
-                    session.store.prune, wanted.acknowledged, wanted.before
-                )
-                self._pruned = wanted if is_done else self._pruned
+    async def maintain(self, pruning: Mapping[str, Pruning]) -> None:
+        """Make durable what is written, and prune it. Raises OSError, StoreBusy."""
+        if (session := self.session) is not None:
+            allowed = pruning.get(session.instance)
+            await asyncio.to_thread(session.store.maintain, allowed)
 
     def is_open_for(self, identity: str) -> bool:
         """Say whether the session of this HAProxy is open."""

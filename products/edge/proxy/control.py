@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,16 @@ _FIRST_DELAY_SECONDS = 0.5  # before a worker that exited is started again
 _FIRST_TABLE_SECONDS = 2.0
 
 
+@dataclass(slots=True)
+class _RunningWorker:
+    """A worker, from its start until it has exited."""
+
+    channel: WorkerChannel
+    process: asyncio.subprocess.Process | None = None
+    serves: bool = False
+    status: dict[str, Any] | None = None
+
+
 class WorkerPool:
     """As many workers as the settings say."""
 
@@ -38,12 +48,14 @@ class WorkerPool:
         self._settings = settings
         self._first_messages = first_messages
         self._stopping = asyncio.Event()
-        self._channels: dict[str, WorkerChannel] = {}  # by instance, as the next three
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._serving: set[str] = set()
-        self.statuses: dict[str, dict[str, Any]] = {}
+        self._workers: dict[str, _RunningWorker] = {}  # by instance
         self.all_serve = asyncio.Event()
         self.failure = ""  # why the edge cannot start
+
+    @property
+    def statuses(self) -> list[dict[str, Any]]:
+        """The last status of each worker that has sent one."""
+        return [worker.status for worker in self._workers.values() if worker.status]
 
     async def run(self) -> None:
         """Keep the workers running until `stop`, and wait until they have exited."""
@@ -53,19 +65,20 @@ class WorkerPool:
     def stop(self) -> None:
         """Ask all workers to drain and exit; on the second call they exit immediately."""
         self._stopping.set()
-        for process in self._processes.values():
+        for worker in self._workers.values():
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+                if worker.process is not None:
+                    worker.process.send_signal(signal.SIGTERM)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message to every worker."""
-        for channel in self._channels.values():
-            channel.send(message)
+        for worker in self._workers.values():
+            worker.channel.send(message)
 
     def send_to(self, instance: str, message: dict[str, Any]) -> None:
         """Send a message to the worker of an instance, if it is one of these."""
-        if (channel := self._channels.get(instance)) is not None:
-            channel.send(message)
+        if (worker := self._workers.get(instance)) is not None:
+            worker.channel.send(message)
 
     async def _keep_one(self) -> None:
         backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
@@ -77,7 +90,8 @@ class WorkerPool:
             except OSError as error:
                 self._cannot_start(str(error))
             finally:
-                self._forget(instance)
+                if (worker := self._workers.pop(instance, None)) is not None:
+                    worker.channel.close()
             if self._stopping.is_set():
                 return
             if self.failure:
@@ -92,11 +106,11 @@ class WorkerPool:
         here, there = socket.socketpair()
         with there:
             channel = await WorkerChannel.over(here)
-            self._channels[instance] = channel
+            worker = self._workers[instance] = _RunningWorker(channel)
             channel.send({"settings": asdict(self._settings), "instance": instance})
             for message in [*self._first_messages(), {"may_serve": True}]:
                 channel.send(message)
-            process = await asyncio.create_subprocess_exec(
+            worker.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "products.edge.proxy.worker",
@@ -104,20 +118,20 @@ class WorkerPool:
                 pass_fds=[there.fileno()],
                 start_new_session=True,  # Ctrl-C in a terminal reaches only this process
             )
-        self._processes[instance] = process
         if self._stopping.is_set():
-            process.terminate()
-        await self._receive(instance, channel)
-        await process.wait()
+            worker.process.terminate()
+        await self._receive(worker)
+        await worker.process.wait()
 
-    async def _receive(self, instance: str, channel: WorkerChannel) -> None:
-        while (message := await channel.receive()) is not None:
+    async def _receive(self, worker: _RunningWorker) -> None:
+        while (message := await worker.channel.receive()) is not None:
             if "ready" in message:
-                self._serving.add(instance)
-                if len(self._serving) == self._settings.processes:
+                worker.serves = True
+                serving = sum(one.serves for one in self._workers.values())
+                if serving == self._settings.processes:
                     self.all_serve.set()
             elif "status" in message:
-                self.statuses[instance] = message["status"]
+                worker.status = message["status"]
             elif "failed" in message:
                 self._cannot_start(str(message["failed"]))
 
@@ -128,14 +142,6 @@ class WorkerPool:
             log.error("A worker cannot start: %s", reason)
         else:
             self.failure = reason
-
-    def _forget(self, instance: str) -> None:
-        channel = self._channels.pop(instance, None)
-        if channel is not None:
-            channel.close()
-        self._processes.pop(instance, None)
-        self._serving.discard(instance)
-        self.statuses.pop(instance, None)
 
 
 class ControlProcess:
@@ -188,7 +194,7 @@ class ControlProcess:
 
     def status(self) -> EdgeStatus:
         """Return the state of the workers."""
-        statuses = self._workers.statuses.values()
+        statuses = self._workers.statuses
         return EdgeStatus(
             engine="embedded",
             revision=min((one["revision"] for one in statuses), default=0),
@@ -199,8 +205,7 @@ class ControlProcess:
         )
 
     def _store_is_writable(self) -> bool:
-        statuses = self._workers.statuses.values()
-        return all(one["store_is_writable"] for one in statuses)
+        return all(one["store_is_writable"] for one in self._workers.statuses)
 
     def _first_messages(self) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = [
@@ -251,5 +256,4 @@ class ControlProcess:
             log.error("The usage store has capacity: %s.", self._store_has_capacity)
             self._workers.send({"store_has_capacity": self._store_has_capacity})
         for instance, pruning in self._portal.reporter.pruning.items():
-            message = {"prune": [pruning.acknowledged, pruning.before]}
-            self._workers.send_to(instance, message)
+            self._workers.send_to(instance, {"prune": pruning})

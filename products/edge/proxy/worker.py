@@ -33,7 +33,7 @@ from products.edge.tls import origin_tls
 from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
-from products.edge.usage.store import UsageStore
+from products.edge.usage.store import Pruning, UsageStore
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Worker:
             else None
         )
         self._store_has_capacity = True
-        self._pruning: tuple[int, float] | None = None
+        self._pruning: Pruning | None = None
         self._part = 0
 
     async def run(self) -> None:
@@ -175,8 +175,7 @@ class Worker:
         if "store_has_capacity" in message:
             self._store_has_capacity = bool(message["store_has_capacity"])
         if "prune" in message:
-            acknowledged, before = message["prune"]
-            self._pruning = int(acknowledged), float(before)
+            self._pruning = Pruning(*message["prune"])
 
     async def _receive_first_messages(self) -> None:
         """Receive what the control process knows, so that the first client meets a table."""
@@ -217,11 +216,7 @@ class Worker:
 
     async def _sync(self) -> None:
         try:
-            await asyncio.to_thread(self.store.sync)
-            if (pruning := self._pruning) is not None:
-                is_done = await asyncio.to_thread(self.store.prune, *pruning)
-                if is_done and self._pruning is pruning:
-                    self._pruning = None
+            await asyncio.to_thread(self.store.maintain, self._pruning)
         except (StoreUnwritable, StoreBusy) as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
 

@@ -9,7 +9,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from products.edge.usage.readings import (
     Reading,
     read_values,
 )
-from products.edge.usage.store import STORE, StoredUsage, UnsentReadings
+from products.edge.usage.store import STORE, Pruning, StoredUsage, UnsentReadings
 from products.instants import instant_of
 
 log = logging.getLogger(__name__)
@@ -137,18 +136,6 @@ _READING_BYTES = 128  # of a connection, with its part of the indexes
 
 class PortalRestored(Exception):
     """The portal came back from a backup: what is kept must be sent again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pruning:
-    """What a process can remove of its own readings.
-
-    Those up to the revision `acknowledged` that were written before a time, in seconds
-    since 1970.
-    """
-
-    acknowledged: int
-    before: float
 
 
 class Reporter:

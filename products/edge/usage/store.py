@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import msgspec
 from msgspec.structs import astuple
@@ -200,6 +200,13 @@ class UnsentReadings:
         return readings, unreadable
 
 
+class Pruning(NamedTuple):
+    """What a process can remove of its own readings."""
+
+    acknowledged: int  # up to this revision
+    before: float  # written before this time, in seconds since 1970
+
+
 class UsageStore:
     """The file of the instance that this process writes."""
 
@@ -217,6 +224,7 @@ class UsageStore:
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closing = False
         self._maintaining = threading.Lock()
+        self._pruned: Pruning | None = None
         self._connection: sqlite3.Connection | None = None
         # Of the thread that waits for the disk.
         self._maintenance: sqlite3.Connection | None = None
@@ -310,8 +318,17 @@ class UsageStore:
         replaced = self.created_us / 1_000_000 if self.is_replacement else 0.0
         return max(float(pruned), replaced)
 
+    def maintain(self, pruning: Pruning | None) -> None:
+        """Make durable what was written, and remove what the reporter allows.
+
+        Waits for the disk, so it runs in a thread. Raises what `sync` and `prune` raise.
+        """
+        self.sync()
+        if pruning and pruning != self._pruned and self.prune(*pruning):
+            self._pruned = pruning
+
     def sync(self) -> None:
-        """Make durable what was written. Waits for the disk, so it runs in a thread.
+        """Make durable what was written.
 
         Raises StoreUnwritable; the store is then not writable until a later call
         succeeds.
@@ -335,7 +352,7 @@ class UsageStore:
         """Remove acknowledged readings of ended connections that are old enough.
 
         `before` is in seconds since 1970. Returns whether that was all. Takes up to
-        0.2 s, so it runs in a thread. Raises StoreUnwritable, StoreBusy, StoreDamaged.
+        0.2 s. Raises StoreUnwritable, StoreBusy, StoreDamaged.
         """
         deadline = time.monotonic() + _PRUNE_SECONDS
         with self._maintaining, translated():

@@ -16,8 +16,7 @@ from products.edge.haproxy.connections import (
 )
 from products.edge.haproxy.process import Processes
 from products.edge.usage.database import StoreUnwritable
-from products.edge.usage.reporter import Pruning
-from products.edge.usage.store import StoredUsage
+from products.edge.usage.store import Pruning, StoredUsage
 from tests.products.edge.contract.speaking import (
     final_record,
     opened,
@@ -199,13 +198,13 @@ def test_a_session_prunes_once_what_the_reporter_allows(tmp_path):
     keeper.session.connections.end_all()
     pruning = {keeper.session.instance: Pruning(10, 1e12), "other": Pruning(99, 1e12)}
 
-    async def sync_twice():
-        await keeper.sync(pruning)
+    async def maintain_twice():
+        await keeper.maintain(pruning)
         keeper.take(accept_line(2))
         keeper.session.connections.end_all()
-        await keeper.sync(pruning)
+        await keeper.maintain(pruning)
 
-    asyncio.run(sync_twice())
+    asyncio.run(maintain_twice())
 
     with StoredUsage(keeper.session.store.folder) as stored:
         assert stored.unsent_count(0) == 1

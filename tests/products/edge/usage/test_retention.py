@@ -5,8 +5,7 @@ import time
 import pytest
 
 from products.edge.errors import PortalUnreachable
-from products.edge.usage.reporter import Pruning
-from products.edge.usage.store import StoredUsage
+from products.edge.usage.store import Pruning, StoredUsage
 from tests.products.edge.usage.test_reporter import (
     DAY,
     Client,
