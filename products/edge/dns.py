@@ -83,7 +83,7 @@ def _look_up_in_thread(
     The thread is a daemon, so a process that exits does not wait for a name server.
     """
     found: Future[tuple[Address, ...]] = Future()
-    found.set_running_or_notify_cancel()  # whoever stops waiting does not cancel it
+    found.set_running_or_notify_cancel()  # a caller that stops waiting cannot cancel it
 
     def work() -> None:
         try:

@@ -82,7 +82,7 @@ class RequestTotals:
         for entry in entries:
             if not is_service(entry.key):
                 continue
-            now = (entry.count("gpc0"), *entry.bytes())
+            now = (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
             known = self._of(worker, entry.key)
             if now[0] < known.table[0]:  # the entry had expired and started again
                 known.before = _sum(known.before, known.table)
@@ -323,7 +323,7 @@ class ConnectionTracker:
         self.seen_in_table(key["connection"], key["service"], started_us)
         connection = self._meter.open.get(number_of(key["connection"]))
         if connection is not None:
-            _raise_counts(connection, *entry.bytes())
+            _raise_counts(connection, entry.bytes_from_client, entry.bytes_to_client)
         return connection
 
     def _finish(self, connection: OpenConnection, ended_ns: int) -> None:

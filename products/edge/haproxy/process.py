@@ -56,15 +56,9 @@ class TableEntry:
     key: str
     is_used: bool
     expires_ms: int
-    values: dict[str, int]
-
-    def count(self, name: str) -> int:
-        """Return a counter of the entry; 0 if the table does not have it yet."""
-        return self.values.get(name, 0)
-
-    def bytes(self) -> tuple[int, int]:
-        """Return the bytes from and to the client."""
-        return self.count("bytes_in_cnt"), self.count("bytes_out_cnt")
+    requests: int
+    bytes_from_client: int
+    bytes_to_client: int
 
 
 class MasterSocket:
@@ -176,7 +170,12 @@ def _entry(line: str) -> TableEntry:
     pairs = dict(_PAIR.findall(line))
     values = {name: int(text) for name, text in pairs.items() if text.isdigit()}
     return TableEntry(
-        pairs.get("key", ""), values.pop("use", 0) > 0, values.pop("exp", 0), values
+        key=pairs.get("key", ""),
+        is_used=values.get("use", 0) > 0,
+        expires_ms=values.get("exp", 0),
+        requests=values.get("gpc0", 0),
+        bytes_from_client=values.get("bytes_in_cnt", 0),
+        bytes_to_client=values.get("bytes_out_cnt", 0),
     )
 
 

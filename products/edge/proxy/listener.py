@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,40 @@ _TLS_BATCH_SIZE = 16  # TLS connections accepted per turn of the loop
 _TLS_PAUSE_SECONDS = 0.1  # after accept() failed, as it does without descriptors
 
 
-class Listener:
+class _Establishing:
+    """Accepted connections that are not established yet."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether there are any."""
+        return bool(self._tasks)
+
+    def abort_all(self) -> None:
+        """End all of them immediately."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _establish(self, connecting: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(connecting)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Listener(_Establishing):
     """The plain port of one process."""
 
     def __init__(
         self, settings: Settings, make_connection: Callable[[], ClientConnection]
     ) -> None:
         """Prepare to listen; `make_connection` is the protocol factory."""
+        super().__init__()
         self._settings = settings
         self._make_connection = make_connection
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
-        self._accepting: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_accepting(self) -> bool:
-        """Whether some connections of the drained queue are not established yet."""
-        return bool(self._accepting)
 
     async def open(self) -> None:
         """Listen. Raises OSError when the address is taken."""
@@ -66,20 +83,15 @@ class Listener:
             with contextlib.suppress(OSError):
                 while True:
                     accepted, _ = bound.accept()
-                    self._take(accepted)
+                    self._establish(self._take(accepted))
             bound.close()
         self._servers, self._sockets = [], []
 
-    def _take(self, accepted: socket.socket) -> None:
-        async def establish() -> None:
-            with contextlib.suppress(OSError):
-                accepted.settimeout(0)
-                loop = asyncio.get_running_loop()
-                await loop.connect_accepted_socket(self._make_connection, accepted)
-
-        task = asyncio.ensure_future(establish())
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+    async def _take(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            accepted.settimeout(0)
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(self._make_connection, accepted)
 
     async def _serve(self) -> tuple[asyncio.Server, socket.socket]:
         bound = shared_socket(self._settings.bind, self._settings.port)
@@ -91,7 +103,7 @@ class Listener:
         return server, bound
 
 
-class TlsListener:
+class TlsListener(_Establishing):
     """The TLS port of one process.
 
     The loop's own listener says nothing of a connection before its TLS handshake is over.
@@ -102,18 +114,13 @@ class TlsListener:
     def __init__(
         self, settings: Settings, server: Server, context: ssl.SSLContext
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._server = server
         self._context = context
         self._bound: socket.socket | None = None
-        self._accepting: set[asyncio.Task[None]] = set()
 
-    @property
-    def is_accepting(self) -> bool:
-        """Whether TLS handshakes are in flight."""
-        return bool(self._accepting)
-
-    def open(self) -> None:
+    async def open(self) -> None:
         """Listen. Raises OSError when the address is taken."""
         self._bound = shared_socket(self._settings.bind, self._settings.tls_port)
         self._bound.listen(_QUEUE_LENGTH)
@@ -129,10 +136,6 @@ class TlsListener:
             while True:
                 self._take(bound)
         bound.close()
-
-    def abort_all(self) -> None:
-        for task in list(self._accepting):
-            task.cancel()
 
     def _watch(self) -> None:
         if self._bound is not None:
@@ -155,11 +158,7 @@ class TlsListener:
     def _take(self, bound: socket.socket) -> None:
         accepted, peer = bound.accept()
         accepted.settimeout(0)
-        task = asyncio.ensure_future(
-            self._server.accept_tls(accepted, peer, self._context)
-        )
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+        self._establish(self._server.accept_tls(accepted, peer, self._context))
 
 
 class Certificates:

@@ -120,11 +120,10 @@ class Worker:
             else None
         )
         self.listener = Listener(settings, self.server.make_connection)
-        self._tls_listener = (
-            TlsListener(settings, self.server, self._certificates.tls)
-            if self._certificates is not None and settings.tls_port
-            else None
-        )
+        self._listeners: list[Listener | TlsListener] = [self.listener]
+        if self._certificates is not None and settings.tls_port:
+            tls_context = self._certificates.tls
+            self._listeners.append(TlsListener(settings, self.server, tls_context))
         self._store_has_capacity = True
         self._pruning: Pruning | None = None
         self._part = 0
@@ -132,9 +131,8 @@ class Worker:
     async def run(self) -> None:
         """Serve until asked to stop, then drain."""
         await self._receive_first_messages()
-        await self.listener.open()
-        if self._tls_listener is not None:
-            self._tls_listener.open()
+        for listener in self._listeners:
+            await listener.open()
         self._channel.send({"ready": True})
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop)
@@ -237,17 +235,15 @@ class Worker:
     def _is_busy(self) -> bool:
         """Whether a client is connected, even in a TLS handshake."""
         return bool(
-            self.listener.is_accepting
-            or (self._tls_listener is not None and self._tls_listener.is_accepting)
+            any(listener.is_accepting for listener in self._listeners)
             or self.server.clients
             or self.handler.tunnels
         )
 
     async def _drain(self) -> None:
         """Accept the connections that already wait, and let open ones end until the deadline."""
-        self.listener.close()
-        if self._tls_listener is not None:
-            self._tls_listener.close()
+        for listener in self._listeners:
+            listener.close()
         await asyncio.sleep(0)  # what the loop has just accepted becomes a client
         until = time.monotonic() + self.limits.drain_seconds
         while self._is_busy and not self._stop_immediately.is_set():
@@ -257,8 +253,8 @@ class Worker:
                 await asyncio.wait_for(self._stop_immediately.wait(), 0.1)
         for tunnel in list(self.handler.tunnels.values()):
             tunnel.close_now()
-        if self._tls_listener is not None:
-            self._tls_listener.abort_all()
+        for listener in self._listeners:
+            listener.abort_all()
         self.server.abort_all()
 
     async def _close(self) -> None:

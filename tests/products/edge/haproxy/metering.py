@@ -50,5 +50,7 @@ def in_table(connection, started_us, *, up=0, down=0, is_used=True, quiet_ms=0):
         f"a-test|{connection}|{started_us // 1000}",
         is_used,
         EXPIRE_MS - quiet_ms,
-        {"bytes_in_cnt": up, "bytes_out_cnt": down, "conn_cur": int(is_used)},
+        requests=0,
+        bytes_from_client=up,
+        bytes_to_client=down,
     )

@@ -209,7 +209,7 @@ def test_no_connection_is_counted_while_the_store_cannot_be_read(metering, monke
 
 def test_an_invalid_table_key_is_ignored(metering):
     metering.tracker.read_open(
-        [TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c", "a|x|1")],
+        [TableEntry(key, True, 1, 0, 0, 0) for key in ("", "a", "a|b|c", "a|x|1")],
         time.monotonic_ns(),
     )
 

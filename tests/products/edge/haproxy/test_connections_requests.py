@@ -60,8 +60,7 @@ def metering(tmp_path):
 
 
 def table(requests, sent, received, service="a"):
-    values = {"gpc0": requests, "bytes_in_cnt": sent, "bytes_out_cnt": received}
-    return [TableEntry(service, False, 1, values)]
+    return [TableEntry(service, False, 1, requests, sent, received)]
 
 
 def test_a_line_counts_and_the_table_does_not_count_it_again(metering):

@@ -157,7 +157,7 @@ def test_a_closed_listener_is_accepting_until_its_queue_is_established():
     arrived: list[ClientConnection] = []
 
     def make_connection():
-        return ClientConnection(Limits(), None, arrived.append, None)
+        return ClientConnection(Limits(), None, None, arrived.append, None)
 
     async def close_with_a_queue():
         with shared_socket("127.0.0.1", 0) as held:
