@@ -27,6 +27,7 @@ Maps: TypeAlias = dict[str, dict[str, str]]
 HOSTS, WILDCARDS, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
 ORIGINS, FIELDS, EDGE, FULL = "origin.map", "fields.map", "edge.map", "full.map"
 ROUTING_MAPS = (ORIGINS, FIELDS, HOSTS, WILDCARDS)  # hosts after what they lead to
+PERMISSION_MAPS = (WEBSOCKETS, EDGE, FULL)
 ON, OFF, NONE, IS_FULL = "on", "off", "none", "full"
 UPGRADES = "upgrades"
 

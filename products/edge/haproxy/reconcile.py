@@ -287,7 +287,7 @@ class ConfigReconciler:
     async def revoke_now(self, table: RouteTable) -> None:
         """Refuse what a table no longer permits. Raises HAProxyUnreachable, OSError."""
         self._permitted = table.routes
-        await self._send_and_write_permissions()
+        await self._change_permissions(*maps.PERMISSION_MAPS)
 
     async def apply(self, table: RouteTable) -> None:
         """Bring HAProxy to a table, after `revoke_now`.
@@ -325,7 +325,7 @@ class ConfigReconciler:
         """
         if are_allowed != self.accepts_websockets:
             self.accepts_websockets = are_allowed
-            await self._send_and_write_permissions()
+            await self._change_permissions(*maps.PERMISSION_MAPS)
 
     @property
     def limits(self) -> Limits:
@@ -341,12 +341,7 @@ class ConfigReconciler:
             return
         self._full = full
         # Only this map: near the limit it changes often.
-        wanted = {maps.FULL: self._permission_maps()[maps.FULL]}
-        try:
-            async with self._sending_permissions:
-                await self._send_map(CURRENT, maps.FULL, wanted[maps.FULL])
-        finally:
-            maps.write(wanted, self._folder)
+        await self._change_permissions(maps.FULL)
 
     def close(self) -> None:
         """Stop waiting for look-ups."""
@@ -383,7 +378,7 @@ class ConfigReconciler:
         for worker in processes.current:
             for name in maps.ROUTING_MAPS:
                 await self._send_map(worker, name, wanted[name])
-        await self._send_permissions(processes.workers)
+        await self._send_permissions(processes.workers, maps.PERMISSION_MAPS)
         self._applied = (processes, *inputs)
 
     def _inputs(self) -> tuple[object, ...]:
@@ -397,19 +392,23 @@ class ConfigReconciler:
             self._origins.problems,
         )
 
-    async def _send_and_write_permissions(self) -> None:
+    async def _change_permissions(self, *names: str) -> None:
         # Sent first: on a full disk no file can be written.
         try:
-            await self._send_permissions((CURRENT,))
+            await self._send_permissions((CURRENT,), names)
         finally:
-            maps.write(self._permission_maps(), self._folder)
+            wanted = self._permission_maps()
+            maps.write({name: wanted[name] for name in names}, self._folder)
 
-    async def _send_permissions(self, workers: Iterable[int]) -> None:
+    async def _send_permissions(
+        self, workers: Iterable[int], names: Iterable[str]
+    ) -> None:
         for worker in workers:
             # The lock, so that an earlier table is not sent after a later one.
             async with self._sending_permissions:
-                for name, wanted in self._permission_maps().items():
-                    await self._send_map(worker, name, wanted)
+                wanted = self._permission_maps()
+                for name in names:
+                    await self._send_map(worker, name, wanted[name])
 
     async def _send_map(
         self, worker: int, name: str, wanted: Mapping[str, str]

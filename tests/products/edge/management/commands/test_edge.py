@@ -1,5 +1,6 @@
 """`manage.py edge`: the settings become options, and what is given goes on to the edge."""
 
+import io
 import os
 import select
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from products.edge.__main__ import parse_arguments
 from products.edge.management.commands.edge import command_of, credential_file
@@ -70,15 +72,21 @@ def test_another_edge_of_this_machine_has_a_folder_and_a_credential_of_its_own(
     assert len(list(usage.glob("*/usage.db"))) == 2
 
 
-def test_an_edge_without_a_credential_says_how_to_make_one(manage, tmp_path):
-    edge = manage("--name", "edge-2", "--bind", "127.0.0.1:0")
+def test_an_edge_without_a_credential_says_how_to_make_one(
+    settings, tmp_path, monkeypatch
+):
+    settings.DATA_DIR = tmp_path
+    started, said = [], io.StringIO()
+    monkeypatch.setattr(os, "execv", lambda *words: started.append(words))
+
+    call_command("edge", "--name", "edge-2", stderr=said)
 
     path = tmp_path / "secrets" / "edge_credential-edge-2"
-    assert first_line(edge)
-    assert edge.stderr.readline().decode() == (
+    assert said.getvalue() == (
         "edge-2 has no credential yet. On the portal's machine: "
         f"(umask 077; manage.py edge_credential edge-2 > {path})\n"
     )
+    assert started == [(sys.executable, command_of("edge-2", path, []))]
 
 
 def test_the_first_edge_is_where_it_always_was(settings, tmp_path):
