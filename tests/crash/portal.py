@@ -18,11 +18,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.portal.free_ports import free_port
+from tests.portal.waiting import stop
 from tests.stories.stack import (
     OWN,
     ROOT,
     START_SECONDS,
-    STOP_SECONDS,
     Stack,
     answers,
     database,
@@ -97,8 +97,7 @@ class Portal:
 
     def stop(self) -> None:
         """Stop the web server with SIGTERM, and wait until it has ended."""
-        self.process.terminate()
-        self.process.wait(STOP_SECONDS)
+        stop(self.process)
 
     @contextmanager
     def beside(self, folder: Path, code: Path) -> Iterator[Self]:
