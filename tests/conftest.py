@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Generator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from django.core.management.color import no_style
@@ -29,6 +30,7 @@ from tests.factories.accounts import (
 from tests.factories.services import ServiceFactory
 from tests.factories.sessions import use_secret_cookies
 from tests.memory import write_to_memory
+from tests.stories.stack import prepared_demo
 
 pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
 
@@ -92,6 +94,15 @@ def _trail_can_be_emptied_between_tests():
     TransactionTestCase._fixture_teardown = _flush_without_triggers
     yield
     TransactionTestCase._fixture_teardown = _flush
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path | None:
+    """Return a data folder with the demo, which all workers of a run share; None on PostgreSQL."""
+    if connection.vendor != "sqlite":
+        return None
+    own = tmp_path_factory.getbasetemp()
+    return prepared_demo(own if worker_id == "master" else own.parent)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from tests.products.edge.running import opened_sockets, started_edges
 
 
 @pytest.fixture(scope="session")
-def portal(tmp_path_factory):
+def portal(tmp_path_factory, demo):
     """Return a running portal; a test that kills it starts it again."""
-    with real_portal(tmp_path_factory.mktemp("portal")) as portal:
+    with real_portal(tmp_path_factory.mktemp("portal"), demo) as portal:
         yield portal
 
 

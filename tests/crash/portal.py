@@ -25,6 +25,7 @@ from tests.stories.stack import (
     START_SECONDS,
     Stack,
     answers,
+    copy_demo,
     database,
     within,
 )
@@ -196,8 +197,11 @@ class Portal:
 
 
 @contextmanager
-def real_portal(folder: Path) -> Iterator[Portal]:
-    """Run a portal in a folder, on SQLite or on the server of DATABASE_URL; kill it at the end."""
+def real_portal(folder: Path, demo: Path | None = None) -> Iterator[Portal]:
+    """Run a portal in a folder, on SQLite or on the server of DATABASE_URL; kill it at the end.
+
+    It starts with a copy of the demo, or loads it itself.
+    """
     ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
     with database(f"tollgate_crash_{ports['PORT']}") as chosen:
         kept = {key: value for key, value in os.environ.items() if key not in OWN}
@@ -205,6 +209,7 @@ def real_portal(folder: Path) -> Iterator[Portal]:
         environment = kept | chosen
         environment |= {key: str(port) for key, port in ports.items()}
         environment |= {"DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+        copy_demo(demo, folder, environment["ECHO_PORT"])
         portal = Portal(folder, environment)
         try:
             yield portal

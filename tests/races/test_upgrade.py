@@ -39,8 +39,8 @@ def manage(code, environment, *words):
 
 
 @pytest.fixture
-def portal(tmp_path):
-    with real_portal(tmp_path / "old") as running:
+def portal(tmp_path, demo):
+    with real_portal(tmp_path / "old", demo) as running:
         yield running
 
 

@@ -7,9 +7,9 @@ from tests.stories.stack import running
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory):
+def stack(tmp_path_factory, demo):
     """Run everything once, and only as long as there are stories."""
-    with running(tmp_path_factory.mktemp("story")) as stack:
+    with running(tmp_path_factory.mktemp("story"), demo) as stack:
         yield stack
 
 

@@ -1,14 +1,17 @@
 """Everything that `make run` starts: portal, worker, edge and echo origin, with the demo."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +33,11 @@ REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
 GENEROUS_SECONDS = 60.0  # where a test only waits for that
 # Set for the tests' own process, and not passed on.
 OWN = ("DJANGO_SETTINGS_MODULE", "DATA_DIR", "SECRET_KEY", "TOKEN_PEPPER", "CI")
+PREPARE = "import django; django.setup(); from portal.prepare import prepare; prepare()"
+# The demo's services have their origin on the port that was set when it was loaded.
+SET_PORT = """
+    UPDATE services_part SET "values" = json_set("values", '$.port', ?) WHERE kind = 'backend'
+"""
 FoundT = TypeVar("FoundT")
 
 
@@ -165,15 +173,50 @@ def database(name: str) -> Iterator[dict[str, str]]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def prepared_demo(shared: Path) -> Path:
+    """Return a data folder with the demo on SQLite; the first worker that needs it prepares it."""
+    demo = shared / "demo"
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not demo.exists():
+            unfinished = shared / "unfinished_demo"
+            unfinished.mkdir()
+            _prepare(unfinished)
+            unfinished.rename(demo)
+    return demo
+
+
+def _prepare(folder: Path) -> None:
+    kept = {key: value for key, value in os.environ.items() if key not in OWN}
+    own = {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATA_DIR": str(folder)}
+    subprocess.run(
+        [sys.executable, "-c", PREPARE],
+        cwd=ROOT,
+        env=kept | own,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def copy_demo(demo: Path | None, folder: Path, echo_port: str) -> None:
+    """Copy a prepared demo into a data folder; without one, the portal prepares its database itself."""
+    if demo is None:
+        return
+    shutil.copytree(demo, folder, dirs_exist_ok=True)
+    with closing(sqlite3.connect(folder / "tollgate.sqlite3")) as copied, copied:
+        copied.execute(SET_PORT, [int(echo_port)])
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[Stack]:
-    """Run everything in a folder, and stop it at the end."""
+def running(folder: Path, demo: Path | None) -> Iterator[Stack]:
+    """Run everything in a folder, with a copy of the demo, and stop it at the end."""
     ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
     with database(f"tollgate_story_{ports['PORT']}") as chosen:
         inherited = {key: value for key, value in os.environ.items() if key not in OWN}
         environment = inherited | chosen
         environment |= {key: str(port) for key, port in ports.items()}
         environment |= {"DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+        copy_demo(demo, folder, environment["ECHO_PORT"])
         log = folder / "output"
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,9 +87,11 @@ print(client.get("/billing/invoices/{number}/").content.decode())
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, demo: Path | None
+) -> Iterator[Stack]:
     """Run everything for this story alone: it closes months."""
-    with running(tmp_path_factory.mktemp("billing")) as own:
+    with running(tmp_path_factory.mktemp("billing"), demo) as own:
         yield own
 
 

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def own_stack(tmp_path_factory):
+def own_stack(tmp_path_factory, demo):
     """Run a stack for this story alone: other stories sign in by password."""
-    with running(tmp_path_factory.mktemp("policy")) as stack:
+    with running(tmp_path_factory.mktemp("policy"), demo) as stack:
         yield stack
 
 

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 from portal.run import data_dir_lock
 from tests.portal.free_ports import free_port
 from tests.portal.waiting import DEADLINE_SECONDS, stop, until
+from tests.stories.stack import copy_demo
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -203,8 +204,9 @@ def test_one_command_starts_and_stops_everything(start, environment, tmp_path):
 
 
 def test_without_a_broker_pages_are_served_and_the_worker_keeps_running(
-    start, environment, tmp_path
+    start, environment, tmp_path, demo
 ):
+    copy_demo(demo, Path(environment["DATA_DIR"]), environment["ECHO_PORT"])
     broker = f"amqp://guest:guest@127.0.0.1:{free_port()}//"
     errors = tmp_path / "errors"
 
