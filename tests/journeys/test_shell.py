@@ -6,13 +6,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
 from tests.browser import violations
 from tests.factories.accounts import PASSWORD
 from tests.factories.usage import connection_usage, reporting_edge
+from tests.portal.waiting import time_away_from_midnight
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -230,8 +230,9 @@ def test_numbers_do_not_fade_while_a_slow_server_is_asked_for_them(
 
 
 def test_the_chart_of_seven_days_opens_as_a_table(browse, sam, switched_on):
-    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    reporting_edge(timezone.now())
+    now = time_away_from_midnight(minutes=2)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    reporting_edge(now)
     connection_usage(switched_on, today, 3, month=f"{today:%Y-%m}")
     for path in ("/products/", f"/services/{switched_on.pk}/"):
         page = browse(sam)

@@ -1,8 +1,9 @@
-"""Waiting for another process."""
+"""Waiting for another process, and for a new day."""
 
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -31,3 +32,17 @@ def stop(process, *, by=signal.SIGTERM, seconds=DEADLINE_SECONDS):
         process.kill()
         process.wait()
         raise
+
+
+def time_away_from_midnight(minutes):
+    """Return the time of this machine, after midnight (UTC) if that comes within so many minutes.
+
+    For a test with real clocks that must not end in another day or month than it began in.
+    """
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight += timedelta(days=1)
+    if midnight - now < timedelta(minutes=minutes):
+        while datetime.now(UTC) < midnight:
+            time.sleep(0.1)
+    return datetime.now(UTC)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from products.months import Month
+from tests.portal.waiting import time_away_from_midnight
 from tests.stories.stack import GENEROUS_SECONDS, Stack, running, within
 
 HOST = "echo.localhost"
@@ -96,7 +97,7 @@ def stack(
 
 
 def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None:
-    month = Month.at(datetime.now(UTC), "UTC")
+    month = Month.at(time_away_from_midnight(minutes=10), "UTC")
     staff_set_the_price(stack, PRICES[0])
     the_superuser_enables_it(stack)
     within(GENEROUS_SECONDS, "the edge lets it in", lambda: stack.refusal(HOST) is None)
