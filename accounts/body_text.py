@@ -7,16 +7,32 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.errors import Invalid
+from accounts.readable import choices_in_words
 
 
 class TextField(serializers.CharField):
-    """A field for text only."""
+    """A field for text only. Null clears a field that can be empty."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Return whether a value needs no validation, and what it is read as."""
+        if data is None and self.allow_blank and not self.allow_null:
+            return True, ""
+        return super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text; raise ValidationError for any other value."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class OneOfField(serializers.ChoiceField):
+    """A field for one of a few values. The refusal of any other lists them."""
+
+    def __init__(self, choices: Any, **options: Any) -> None:
+        super().__init__(choices, **options)
+        values = choices_in_words(each for each in self.choices if each != "")
+        self.error_messages["invalid_choice"] = f"Choose {values}."
 
 
 class TextsField(serializers.ListField):

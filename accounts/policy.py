@@ -224,6 +224,12 @@ class AccountAccess:
         only = self.actor.token_services
         if not only or (service_id in only if service_id else permission in _ANYWHERE):
             return PASSED[AnswerCode.TOKEN_SERVICES]
+        if service_id is None:
+            return _refused(
+                AnswerCode.TOKEN_SERVICES,
+                f"This token is limited to some services; it cannot {ABILITIES[permission]}.",
+                "Use a token without a list of services.",
+            )
         return _refused(
             AnswerCode.TOKEN_SERVICES,
             "This token is limited to other services.",

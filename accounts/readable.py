@@ -1,6 +1,7 @@
 """Text that people read: whether a name or a note can be read, and limits in words."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 _LAYOUT = "\r\n\t"
@@ -25,3 +26,9 @@ def limit_in_words(seconds: int) -> str:
     unit, length = next(each for each in _LIMIT_UNITS if seconds % each[1] == 0)
     count = seconds // length
     return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def choices_in_words(choices: Iterable[object]) -> str:
+    """Return choices as a list in a sentence: a, b or c."""
+    *others, last = map(str, choices)
+    return f"{', '.join(others)} or {last}" if others else last

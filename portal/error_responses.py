@@ -27,17 +27,20 @@ from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
+    MethodNotAllowed,
     NotAuthenticated,
     Throttled,
     ValidationError,
 )
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from rest_framework.views import APIView, exception_handler
 
+from accounts.api.sudo import CredentialsRefused
 from accounts.authentication import current_membership
 from accounts.errors import Invalid, LimitReached, RefusalError
 from accounts.rate_limit import RETRY_SECONDS
+from accounts.readable import choices_in_words
 from accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from portal.fastly_format import Renderer
 from portal.middleware import UnreadableRequest, status_of
@@ -188,6 +191,8 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
         return None
     response = response or Response()
     said = said or ApiError.of(HTTPStatus(response.status_code))
+    if isinstance(error, MethodNotAllowed):
+        said = replace(said, detail=methods_in_words(context["view"]))
     form = form_for(context["request"], said, context["view"])
     said = in_product_terms(said) if form == "products" else said
     shape, response.content_type = FORMS[form]
@@ -195,6 +200,12 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
     if isinstance(error, LimitReached):
         response["Retry-After"] = str(error.retry_after_seconds)
     return response
+
+
+def methods_in_words(view: APIView) -> str:
+    """Say which methods a path has. HEAD goes without saying; OPTIONS answers 405 everywhere."""
+    names = [name for name in view.allowed_methods if name not in {"HEAD", "OPTIONS"}]
+    return f"Use {choices_in_words(names)}."
 
 
 def error_of(error: Exception) -> ApiError | None:
@@ -229,6 +240,8 @@ def framework_error(error: APIException) -> ApiError:
     """Return what the response to an error of Django REST framework says, in Fastly's words."""
     status = HTTPStatus(error.status_code)
     message = MESSAGES.get(status, status.phrase)
+    if isinstance(error, CredentialsRefused):
+        return ApiError(status, message, error_text(error.detail), error.default_code)
     if isinstance(error, NotAuthenticated | AuthenticationFailed | Throttled):
         return ApiError(status, message, code=error.default_code)
     if isinstance(error, ValidationError) and isinstance(error.detail, Mapping):

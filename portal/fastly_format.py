@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -84,6 +84,12 @@ class BodyParser(BaseParser):
         raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
         if not raw.strip():
             return {}
+        request = (parser_context or {}).get("request")
+        coding = request.headers.get("Content-Encoding", "") if request else ""
+        if coding.strip().lower() not in {"", "identity"}:
+            raise UnsupportedMediaType(
+                coding, "Send the body without Content-Encoding."
+            )
         kind = (media_type or "").split(";")[0].strip().lower()
         if kind == MULTIPART:
             raise ParseError(f"Send a form as {FORM}, or JSON.")

@@ -13,7 +13,7 @@ from accounts import queries
 from accounts.actor import TokenScope
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField, TextsField, require_same
+from accounts.body_text import OneOfField, TextField, TextsField, require_same
 from accounts.commands import tokens as commands
 from accounts.paging import span
 from accounts.roles import AUTOMATION_ROLES, Permission
@@ -35,15 +35,20 @@ class WorkspacePage(serializers.Serializer[Any]):
     """A page of the workspaces of a token, which has none."""
 
     limit = serializers.IntegerField(min_value=1, max_value=100, default=100)
-    cursor = serializers.ChoiceField(choices=[""], default="", allow_blank=True)
+    cursor = serializers.ChoiceField(
+        choices=[""],
+        default="",
+        allow_blank=True,
+        error_messages={"invalid_choice": "This list has one page. Leave out cursor."},
+    )
 
 
 class AutomationTokenReader(serializers.Serializer[Any]):
     """A new automation token; without an expiry, it is valid for a year."""
 
     name = TextField()
-    role = serializers.ChoiceField(choices=[role.value for role in AUTOMATION_ROLES])
-    scope = serializers.ChoiceField(
+    role = OneOfField(choices=[role.value for role in AUTOMATION_ROLES])
+    scope = OneOfField(
         choices=[scope.value for scope in TokenScope], default=TokenScope.GLOBAL.value
     )
     services = TextsField(default=list)

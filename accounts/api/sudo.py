@@ -39,6 +39,12 @@ class CodeNeeded(Forbidden):
     code = "code_needed"
 
 
+class CredentialsRefused(AuthenticationFailed):
+    """A password is missing or wrong, or not that of the token's owner."""
+
+    default_detail = "Check username and password: they are missing or wrong, or not those of the token's owner."
+
+
 class Sudo(APIView):
     """`POST /sudo`; a token is optional."""
 
@@ -64,7 +70,7 @@ def token_id_of(request: TokenRequest) -> str:
 def authenticate_by_password(request: TokenRequest) -> User:
     """Return the user whose email address and password the request contains.
 
-    Raises AuthenticationFailed for a wrong password or another user's token, and Throttled after
+    Raises CredentialsRefused for a wrong password or another user's token, and Throttled after
     too many attempts. Failures are noted in the audit trail of the user's account.
     """
     name, password = credentials_of(request)
@@ -80,9 +86,9 @@ def authenticate_by_password(request: TokenRequest) -> User:
     except ValidationError as error:
         raise Throttled from error
     if not isinstance(user, User) or not user.is_active:
-        raise AuthenticationFailed
+        raise CredentialsRefused
     if actor is not None and actor.user_id != user.pk:
-        raise AuthenticationFailed
+        raise CredentialsRefused
     return user
 
 
@@ -93,7 +99,7 @@ def credentials_of(request: TokenRequest) -> tuple[str, str]:
     if not name and actor is not None:
         name = actor.email
     if not isinstance(name, str) or not isinstance(password, str) or not password:
-        raise AuthenticationFailed
+        raise CredentialsRefused
     email, _ = split_username(name)
     return email.lower(), password
 

@@ -16,7 +16,7 @@ from accounts import queries
 from accounts.actor import Actor
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField, require_same, text_in
+from accounts.body_text import OneOfField, TextField, require_same, text_in
 from accounts.commands import invitations, members, profiles
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership
@@ -58,9 +58,7 @@ class UserReader(serializers.Serializer[Any]):
 
     login = TextField(required=False)
     name = TextField(required=False)
-    role = serializers.ChoiceField(
-        choices=[role.value for role in Role], required=False
-    )
+    role = OneOfField(choices=[role.value for role in Role], required=False)
     limit_services = serializers.BooleanField(required=False)
 
 

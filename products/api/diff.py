@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from accounts import policy
 from accounts.authentication import TokenRequest
+from accounts.body_text import OneOfField
 from accounts.roles import Permission
 from products.api.lookups import version_at
 from products.api.services import valid
@@ -19,9 +20,7 @@ from products.services.models import Version
 class FormatReader(serializers.Serializer[Any]):
     """The format of the text."""
 
-    format = serializers.ChoiceField(
-        choices=["text", "html", "html_simple"], default="text"
-    )
+    format = OneOfField(choices=["text", "html", "html_simple"], default="text")
 
 
 class Diff(APIView):

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.actor import Actor
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import OneOfField, TextField
 from accounts.errors import RefusalError
 from accounts.models import Account
 from accounts.policy import AccountAccess, Decision, load_access, require
@@ -104,7 +104,7 @@ class RequestReader(serializers.Serializer[Any]):
 class DisableReader(serializers.Serializer[Any]):
     """How to disable a product, and what the preview showed."""
 
-    drain_mode = serializers.ChoiceField(choices=Enablement.DrainMode.choices)
+    drain_mode = OneOfField(choices=Enablement.DrainMode.choices)
     seen = TextField()
     reason = TextField(default="", allow_blank=True)
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import OneOfField, TextField
 from accounts.models import Account
 from accounts.queries import account_for
 from accounts.roles import Permission
@@ -55,9 +55,7 @@ class BudgetReader(serializers.Serializer[Any]):
     thresholds = serializers.ListField(
         child=serializers.IntegerField(), default=[50, 75, 100], max_length=10
     )
-    action = serializers.ChoiceField(
-        choices=[str(each) for each in Budget.Action], default="notify"
-    )
+    action = OneOfField(choices=[str(each) for each in Budget.Action], default="notify")
 
     def validate_currency(self, typed: str) -> str:
         """Return the code in capital letters, as the admin's forms do."""

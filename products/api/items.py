@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts import paging
 from accounts.authentication import TokenRequest
-from accounts.body_text import text_in
+from accounts.body_text import OneOfField, text_in
 from accounts.errors import Invalid, NotFound
 from accounts.roles import Permission
 from products.api import fields
@@ -36,8 +36,8 @@ class ItemPagingReader(serializers.Serializer[Any]):
 
     page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
     per_page = serializers.IntegerField(min_value=1, max_value=1_000, default=100)
-    sort = serializers.ChoiceField(choices=sorted(ORDERS), default="created")
-    direction = serializers.ChoiceField(choices=["ascend", "descend"], default="ascend")
+    sort = OneOfField(choices=sorted(ORDERS), default="created")
+    direction = OneOfField(choices=["ascend", "descend"], default="ascend")
 
 
 class ItemView(APIView):

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.body_text import text_in
+from accounts.body_text import OneOfField, text_in
 from accounts.errors import Invalid
 from products.api import fields
 from products.api.lookups import (
@@ -37,9 +37,7 @@ class ContentReader(serializers.Serializer[Any]):
 class IncludeReader(serializers.Serializer[Any]):
     """Whether Fastly's command line asks for addresses of a staging network; there are none."""
 
-    include = serializers.ChoiceField(
-        choices=["staging_ips"], default="", allow_blank=True
-    )
+    include = OneOfField(choices=["staging_ips"], default="", allow_blank=True)
 
 
 class PartView(APIView):

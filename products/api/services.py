@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts import paging
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import OneOfField, TextField
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_for, require_own_account
 from accounts.roles import Permission
@@ -41,7 +41,7 @@ class ServiceReader(serializers.Serializer[Any]):
 
     name = TextField()
     comment = TextField(allow_blank=True, required=False)
-    type = serializers.ChoiceField(choices=Service.Type.choices, required=False)
+    type = OneOfField(choices=Service.Type.choices, required=False)
 
 
 class PagingReader(paging.PageReader):
@@ -50,8 +50,8 @@ class PagingReader(paging.PageReader):
     per_page = serializers.IntegerField(
         min_value=1, max_value=paging.MAX_PER_PAGE, default=20
     )
-    sort = serializers.ChoiceField(choices=sorted(ORDERS), default="created")
-    direction = serializers.ChoiceField(choices=["ascend", "descend"], default="ascend")
+    sort = OneOfField(choices=sorted(ORDERS), default="created")
+    direction = OneOfField(choices=["ascend", "descend"], default="ascend")
 
 
 def valid(form: "serializers.Serializer[Any]") -> dict[str, Any]:

@@ -60,6 +60,21 @@ def test_every_refusal_is_explained_and_the_first_one_decides(una, acme, shop, b
     assert decide(token, Permission.SERVICE_DEPLOY, shop) == answers[0]
 
 
+def test_a_refusal_names_what_a_token_for_some_services_cannot_do_in_the_account(
+    sam, acme, shop
+):
+    token = replace(
+        sam, token_scope=TokenScope.GLOBAL, token_services=frozenset({shop.pk})
+    )
+
+    refusal = decide(token, Permission.SERVICE_CREATE, acme)
+
+    assert (refusal.reason, refusal.remedy) == (
+        "This token is limited to some services; it cannot create services.",
+        "Use a token without a list of services.",
+    )
+
+
 def test_only_a_suspension_is_refused_as_one(sam, una, acme):
     Account.objects.filter(pk=acme.pk).update(
         suspended_at="2026-11-22T12:00Z", suspension_reason="Unpaid."

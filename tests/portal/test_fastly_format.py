@@ -13,6 +13,7 @@ from portal.fastly_format import (
     form_fields,
     json_fields,
 )
+from products.services.models import Service
 from tests.factories.keys import FORM, client_of
 
 
@@ -50,6 +51,18 @@ def test_a_json_object_is_read_under_any_media_type(rf):
     parsed = BodyParser().parse(request, "application/vnd.api+json; ext=bulk")
 
     assert parsed == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("identity", 200)])
+def test_a_coded_body_is_refused_and_not_read_as_if_it_were_not(eve, coding, status):
+    answer = client_of(eve).post(
+        "/api/service", "name=shop", FORM, headers={"Content-Encoding": coding}
+    )
+
+    assert answer.status_code == status
+    said = answer.json().get("detail", "")
+    assert said == ("" if status == 200 else "Send the body without Content-Encoding.")
+    assert Service.objects.count() == (status == 200)
 
 
 def test_a_form_in_parts_is_refused(rf):

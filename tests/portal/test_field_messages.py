@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
-from accounts.body_text import TextField, TextsField
+from accounts.body_text import OneOfField, TextField, TextsField
 from portal.error_responses import error_text
 
 
@@ -19,6 +19,7 @@ class EachField(serializers.Serializer[Any]):
     day = serializers.DateField(required=False)
     time = serializers.DateTimeField(required=False)
     texts = TextsField(max_length=1, default=list)
+    choice = OneOfField(choices=["a", "b", "c"], default="a")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ class EachField(serializers.Serializer[Any]):
         ("texts", 5, "Enter a list."),
         ("texts", '["', "Enter a list."),
         ("texts", "a,b", "Enter at most 1 values."),
+        ("choice", "d", "Choose a, b or c."),
     ],
 )
 def test_a_sentence_says_what_to_enter(field, value, said):

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from accounts.body_text import list_in
+from accounts.readable import choices_in_words
 from accounts.roles import Permission
 from products.services.kinds.words import HINTS, LABELS
 
@@ -214,8 +215,7 @@ def _read_text(declared: Field, value: object) -> str:
 
 
 def _listed(choices: Sequence[object]) -> str:
-    words = [str(each) for each in choices if each != ""]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return choices_in_words(each for each in choices if each != "")
 
 
 def _read_number(declared: Field, value: object) -> int:

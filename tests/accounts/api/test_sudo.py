@@ -16,6 +16,7 @@ from allauth.mfa.totp.internal.auth import (
 from django.core.cache import cache
 from django.test import Client
 
+from accounts.api.sudo import CredentialsRefused
 from accounts.audit.models import AuditEvent
 from accounts.models import ApiToken, User
 from tests.factories.accounts import PASSWORD, AccountFactory, MembershipFactory
@@ -154,7 +155,10 @@ def test_a_wrong_password_is_refused(path, body, header):
     answer = Client().post(path, body, FORM, headers={"Authorization": header})
 
     assert answer.status_code == 401
-    assert answer.json() == {"msg": "Provided credentials are missing or invalid"}
+    assert answer.json() == {
+        "msg": "Provided credentials are missing or invalid",
+        "detail": CredentialsRefused.default_detail,
+    }
     assert not ApiToken.objects.exists()
 
 

@@ -12,6 +12,7 @@ from tests.factories.services import (
     live_version,
 )
 
+JSON = "application/json"
 VERSION_1 = {
     "number": 1,
     "active": False,
@@ -190,6 +191,17 @@ def test_a_service_is_renamed_and_unknown_fields_are_ignored(eve, shop):
 
     assert (answer.status_code, answer.json()["name"]) == (200, "n2")
     assert Service.objects.get().name == "n2"
+
+
+def test_null_is_no_comment(eve, shop):
+    client = client_of(eve)
+    made = client.post("/api/service", {"name": "new", "comment": None}, JSON)
+    client.put(f"/api/service/{shop.pk}", {"comment": "old"}, JSON)
+
+    changed = client.put(f"/api/service/{shop.pk}", {"comment": None}, JSON)
+
+    assert (made.status_code, made.json()["comment"]) == (200, "")
+    assert (changed.status_code, changed.json()["comment"]) == (200, "")
 
 
 def test_a_deleted_service_is_reported_as_deleted(eve, shop):
