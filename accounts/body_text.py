@@ -75,21 +75,27 @@ def text_in(sent: Mapping[str, Any], name: str, default: str = "") -> str:
 def require_same(
     shown: Mapping[str, Any], sent: Mapping[str, Any], names: Iterable[str]
 ) -> None:
-    """Raise Invalid for fields that a request cannot set and that have another value than is shown.
+    """Raise Invalid for fields that a request cannot set and that have another value than is shown."""
+    if others := others_than_shown(shown, sent, names):
+        raise Invalid(
+            f"These fields can't be set in this request: {', '.join(others)}.",
+            field=others[0],
+        )
+
+
+def others_than_shown(
+    shown: Mapping[str, Any], sent: Mapping[str, Any], names: Iterable[str]
+) -> list[str]:
+    """Return those of some fields that a request sends with another value than is shown.
 
     A client can send back what it has read. An empty value counts as not sent.
     """
-    others = [
+    return [
         name
         for name in names
         if sent.get(name) not in (None, "")
         and _word(sent[name]) != _word(shown.get(name))
     ]
-    if others:
-        raise Invalid(
-            f"These fields can't be set in this request: {', '.join(others)}.",
-            field=others[0],
-        )
 
 
 def _word(value: Any) -> str:

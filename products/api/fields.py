@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.actor import Actor
+from accounts.body_text import others_than_shown
 from accounts.policy import load_access
 from accounts.roles import Permission
 from products.services.describe import missing_sentence
@@ -74,17 +75,18 @@ def settings_to_json(
 
 def warned(shown: Json, row: Part, sent: Json) -> Json:
     """Add `msg`: what of the sent fields is stored and not carried out, or names a missing part."""
+    kind = row.declared
     stored = {field: value for field, value in row.values.items() if field in sent}
-    derived = [
-        each.name
-        for each in row.declared.fields
-        if each.read_only
-        and sent.get(each.name) not in (None, "", shown.get(each.name))
-    ]
+    read_only = [each.name for each in kind.fields if each.read_only]
+    ignored = others_than_shown(shown, sent, read_only)
+    # Clients send the defaults of all settings with every new service.
+    at_default = all(each.is_default(row.values) for each in kind.settable)
     said = [
-        row.declared.warning(row.name, stored),
-        f"Not set, because other fields decide them: {', '.join(derived)}."
-        if derived
+        ""
+        if kind.always_there and at_default
+        else kind.warning(row.name, row.values, stored),
+        f"Not set, because they are read only: {', '.join(ignored)}."
+        if ignored
         else "",
         *(
             missing_sentence(each)

@@ -215,8 +215,7 @@ class VersionSettings(PartView):
         )
         reader = fields.reader_of(request.auth, version.service)
         shown = fields.settings_to_json(self.declared, row, version, reader)
-        at_default = all(each.is_default(row.values) for each in row.declared.settable)
-        return Response(shown if at_default else fields.warned(shown, row, sent))
+        return Response(fields.warned(shown, row, request.data))
 
 
 class ImageOptimizerSettings(VersionSettings):

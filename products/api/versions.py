@@ -156,10 +156,19 @@ class Validate(APIView):
     """`GET …/validate`."""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Return, always with 200, whether the version can be activated."""
+        """Return, always with 200, whether someone who may activate it can activate the version.
+
+        Why the actor may not is no fault of the version: it is among the messages.
+        """
         row = version_at(request.auth, service_id, number)
         decision = decision_with_probe(request.auth, version=row)
-        reasons = list(decision.reasons)
+        personal = [each.reason for each in decision.failed if each.is_personal]
+        reasons = [
+            fix.reason
+            for each in decision.failed
+            if not each.is_personal
+            for fix in each.fixes
+        ]
         skipped = RULES_WARN_OF if decision.uses_websockets else frozenset()
         warnings = [
             *(finding.message for finding in decision.warnings),
@@ -167,10 +176,10 @@ class Validate(APIView):
         ]
         return Response(
             {
-                "status": "ok" if decision.allowed else "error",
+                "status": "error" if reasons else "ok",
                 "msg": " ".join(reasons) or None,
                 "errors": reasons,
                 "warnings": warnings,
-                "messages": [],
+                "messages": personal,
             }
         )

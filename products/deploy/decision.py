@@ -6,7 +6,7 @@ all ask `evaluate`. The facts are read in a fixed number of queries; evaluating 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from accounts import policy
 from accounts.actor import Actor
@@ -36,6 +36,8 @@ from products.enablement.queries import ServiceEntitlement, entitlements_of
 from products.services.describe import version_configs
 from products.services.models import Version
 
+_PERSONAL: Final = frozenset(check.code for check in CHECKS if check.is_personal)
+
 
 class CheckResult(NamedTuple):
     """The result of one check; if it failed, also a fix for each reason, and who can help.
@@ -51,6 +53,11 @@ class CheckResult(NamedTuple):
     fixes: tuple[Fix, ...]
     who: tuple[str, ...]
     public: str
+
+    @property
+    def is_personal(self) -> bool:
+        """Return whether the check is about the actor and not about the state of things."""
+        return self.code in _PERSONAL
 
     @property
     def remedy(self) -> str:

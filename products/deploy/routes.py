@@ -33,7 +33,6 @@ from products.edge.contract import (
     HeaderRule,
     LogKind,
     LogMethod,
-    LogTls,
     Origin,
     Route,
     RouteLogEndpoint,
@@ -46,6 +45,7 @@ from products.enablement.queries import (
     last_switched_off,
 )
 from products.months import Month
+from products.services.kinds.logging import log_tls
 from products.services.models import Version
 
 logger = logging.getLogger(__name__)
@@ -283,18 +283,14 @@ def _hosts(version: Version, facts: DeployFacts) -> tuple[str, ...]:
 
 def _log_endpoint(config: LogEndpointConfig) -> RouteLogEndpoint:
     given = config.settings
-    tls = LogTls(
-        given.get("tls_hostname", ""),
-        given.get("tls_ca_cert", ""),
-        given.get("tls_client_cert", ""),
-        given.get("tls_client_key", ""),
-    )
+    tls = log_tls(given)
+    has_own_tls = config.uses_tls or any(msgspec.structs.astuple(tls))
     return RouteLogEndpoint(
         msgspec.convert(config.kind, LogKind),
         config.name,
         config.address,
         config.fields,
-        tls if config.uses_tls or tls != LogTls() else None,
+        tls if has_own_tls else None,
         given.get("token", ""),
         msgspec.convert(given.get("method", "POST"), LogMethod),
         given.get("content_type", ""),

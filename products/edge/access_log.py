@@ -240,6 +240,15 @@ def _own_tls(settings: LogTls) -> ssl.SSLContext | None:
     return context
 
 
+def has_readable_certificates(settings: LogTls) -> bool:
+    """Tell whether lines can be sent with an endpoint's own authority and certificate."""
+    try:
+        _own_tls(settings)
+    except Undelivered:
+        return False
+    return True
+
+
 def _load_client_certificate(context: ssl.SSLContext, settings: LogTls) -> None:
     # Python reads certificates from files only; only this user can read this one.
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:

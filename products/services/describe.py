@@ -180,8 +180,7 @@ def _config(kind: str, name: str, values: Values) -> tuple[str, Any]:
 def _log_endpoint(kind: str, name: str, values: Values) -> LogEndpointConfig:
     return LogEndpointConfig(
         name,
-        # Lines that a condition should hold back are not sent at all.
-        "" if values.get("response_condition") else kind.removeprefix(_LOG_PREFIX),
+        "" if KINDS[kind].idle(values) else kind.removeprefix(_LOG_PREFIX),
         _log_address(kind, values),
         logged_headers(str(values.get("format") or "")),
         bool(values.get("use_tls")),

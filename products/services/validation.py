@@ -1,7 +1,7 @@
 """Validates a part by the declaration of its kind, and reports all problems together."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from accounts.errors import Invalid, NotFound
 from products.services.kinds import KINDS, Kind
@@ -13,8 +13,11 @@ class InvalidFields(Invalid):
     """Some fields are not valid; `problems` has a sentence for each, by field."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        """Say all problems, and name the first field."""
-        details = [_with_field(*each) for each in problems.items()]
+        """Say each problem once, with its fields, and name the first field."""
+        fields: dict[str, list[str]] = {}
+        for field, problem in problems.items():
+            fields.setdefault(problem, []).append(field)
+        details = [_with_fields(names, each) for each, names in fields.items()]
         super().__init__(" ".join(details), field=next(iter(problems)), details=details)
         self.problems = dict(problems)
 
@@ -54,11 +57,11 @@ def clean(kind: Kind, name: str, fields: Mapping[str, object]) -> dict[str, obje
     return values
 
 
-def _with_field(field: str, problem: str) -> str:
-    """Return a problem after its field's name, unless the sentence names the field."""
-    words = re.escape(field.replace("_", " "))
-    names = re.search(rf"\b{words}\b", problem.replace("_", " "), re.IGNORECASE)
-    return problem if names else f"{field}: {problem}"
+def _with_fields(names: Sequence[str], problem: str) -> str:
+    """Return a problem after the names of its fields, unless the sentence names the only one."""
+    words = re.escape(names[0].replace("_", " "))
+    named = re.search(rf"\b{words}\b", problem.replace("_", " "), re.IGNORECASE)
+    return problem if named and len(names) == 1 else f"{', '.join(names)}: {problem}"
 
 
 def _problems(

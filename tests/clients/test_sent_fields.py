@@ -137,7 +137,7 @@ def test_what_an_address_decides_is_named(world, name):
     other = api.put(f"{base}/backend/origin", f"{name}=192.0.2.7", FORM).json()
     same = api.put(f"{base}/backend/origin", f"hostname={other['address']}", FORM)
 
-    assert f"Not set, because other fields decide them: {name}." in other["msg"]
+    assert f"Not set, because they are read only: {name}." in other["msg"]
     assert "msg" not in same.json()
 
 

@@ -43,6 +43,11 @@ def no_advice(_values: Values) -> Problems:
     return ()
 
 
+def never_idle(_values: Values) -> str:
+    """Say that nothing keeps the edge from using a part."""
+    return ""
+
+
 def no_problem(_name: str) -> str:
     """Accept every name."""
     return ""
@@ -65,6 +70,8 @@ class Kind:
     checks: tuple[Check, ...] = ()
     couple: Callable[[Values], Values] = unchanged  # settings that imply others
     advice: Check = no_advice  # what is allowed, and probably not meant
+    # Why the edge does not use a part with these values; "" if it does.
+    idle: Callable[[Values], str] = never_idle
     # Whether the fields that may be secret are secret in a part with these values.
     holds_secret: Callable[[Values], bool] = lambda _values: False
     key: Key = Key.NAME
@@ -108,6 +115,11 @@ class Kind:
     def single(self) -> bool:
         """Whether a version has one part of this kind at most."""
         return self.key is Key.NONE
+
+    @property
+    def always_there(self) -> bool:
+        """Whether a version answers the defaults of this kind until something is set."""
+        return self.verbs == ("updated",)
 
     @property
     def slug(self) -> str:
@@ -187,13 +199,16 @@ class Kind:
             if not each.carried and not each.is_default(values)
         )
 
-    def warning(self, name: str, values: Values) -> str:
-        """Say what of a part is stored and not carried out; "" if nothing is."""
+    def warning(self, name: str, values: Values, changed: Values | None = None) -> str:
+        """Say what of a part, or of the fields that changed, is stored and not carried out."""
         title = f"{self.in_sentence} {name}".strip()
+        said = "Stored, but not carried out by the edge:"
         if not self.carried:
-            return f"Stored, but not carried out by the edge: {title}."
-        if labels := self.kept_only(values):
-            return f"Stored, but not carried out by the edge: {', '.join(labels)} of {title}."
+            return f"{said} {title}."
+        if reason := self.idle(values):
+            return f"{said} {title}, because {reason}."
+        if labels := self.kept_only(values if changed is None else changed):
+            return f"{said} {', '.join(labels)} of {title}."
         return ""
 
 

@@ -8,6 +8,8 @@ import re
 from dataclasses import replace
 
 from products import protocol
+from products.edge.access_log import has_readable_certificates
+from products.edge.contract import LogTls
 from products.services.kinds.carried import condition_name
 from products.services.kinds.fields import (
     Field,
@@ -25,6 +27,7 @@ from products.services.kinds.kind import (
     Problems,
     exclusive,
     needed,
+    never_idle,
     unchanged,
 )
 
@@ -204,6 +207,33 @@ def _field_value_problem(value: str) -> str:
     return "" if protocol.is_field_value(value) else "Use printable characters only."
 
 
+def _own_header_problem(name: str) -> str:
+    """Return why a header can't be added to each request."""
+    if protocol.is_protected_header(name):
+        return f"The edge sends {name} itself. Choose another header."
+    return protocol.header_name_problem(name)
+
+
+def _why_idle(values: Values) -> str:
+    """Say why the edge sends no lines to an endpoint; it never sends one that is not meant."""
+    if values.get("response_condition"):
+        return "the edge does not check its response condition"
+    if values.get("placement") == "none":
+        return "its placement leaves the lines to VCL, which the edge does not run"
+    tls = log_tls(values)
+    if tls.client_key and not tls.client_cert:
+        return "its client key has no certificate"
+    if not has_readable_certificates(tls):
+        return "its certificates or key can't be read"
+    return ""
+
+
+def log_tls(values: Values) -> LogTls:
+    """Return the TLS settings of an endpoint."""
+    names = ("tls_hostname", "tls_ca_cert", "tls_client_cert", "tls_client_key")
+    return LogTls(*(str(values.get(name) or "") for name in names))
+
+
 def _url(**declared: object) -> Field:
     return text("url", has_query=True, label="URL", **declared)
 
@@ -227,6 +257,7 @@ def _log(
         not_found="syslog",
         version_as_text=True,
         carried=carried,
+        idle=_why_idle if carried else never_idle,
         checks=(*checks, ONE_CODEC) if has_codec else checks,
         couple=_one_codec if has_codec else unchanged,
         fields=(*fields, *log),
@@ -251,7 +282,7 @@ HTTPS = _log(
         "header_name",
         max_length=255,
         nullable=True,
-        problem=protocol.header_name_problem,
+        problem=_own_header_problem,
         help="A header of each request, such as Authorization.",
     ),
     secret("header_value", nullable=True, problem=_field_value_problem),

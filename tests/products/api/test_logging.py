@@ -1,6 +1,7 @@
 """Log endpoints in Fastly's format (R10)."""
 
 import pytest
+import trustme
 
 from products.compatibility.version_config import LogEndpointConfig
 from products.services.describe import version_config
@@ -136,3 +137,51 @@ def test_names_are_unique_over_all_kinds_of_endpoints(api, base):
 
     assert answer.status_code == 409
     assert answer.json()["detail"] == "Duplicate logging_syslog: 'a'"
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("response_condition=late", "the edge does not check its response condition"),
+        (
+            "placement=none",
+            "its placement leaves the lines to VCL, which the edge does not run",
+        ),
+        ("tls_ca_cert=x", "its certificates or key can't be read"),
+        ("tls_client_cert=x&tls_client_key=y", "its certificates or key can't be read"),
+        ("tls_client_key=y", "its client key has no certificate"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["https", "syslog"])
+def test_an_endpoint_that_gets_no_lines_is_named_with_the_reason(
+    api, base, draft, kind, form, reason
+):
+    address = "url=https://logs.example.com/in&address=logs.example.com"
+
+    made = api.post(f"{base}/{kind}", f"name=a&{address}&{form}", FORM).json()
+    changed = api.put(f"{base}/{kind}/a", "format=x", FORM).json()
+    validated = api.get(f"{base.rpartition('/')[0]}/validate").json()
+
+    label = {"https": "HTTPS", "syslog": "Syslog"}[kind]
+    sentence = f"Stored, but not carried out by the edge: {label} log endpoint a, because {reason}."
+    assert made["msg"].startswith(sentence)
+    assert changed["msg"] == sentence
+    assert sentence in validated["warnings"]
+    assert version_config(draft).log_endpoints[0].kind == ""
+
+
+def test_an_endpoint_with_readable_certificates_gets_lines(api, base, draft):
+    authority = trustme.CA()
+    own = authority.issue_cert("tollgate.example")
+    form = {
+        "name": "a",
+        "url": "https://logs.example.com/in",
+        "tls_ca_cert": authority.cert_pem.bytes().decode(),
+        "tls_client_cert": own.cert_chain_pems[0].bytes().decode(),
+        "tls_client_key": own.private_key_pem.bytes().decode(),
+    }
+
+    made = api.post(f"{base}/https", form, "application/json").json()
+
+    assert "msg" not in made
+    assert version_config(draft).log_endpoints[0].kind == "https"

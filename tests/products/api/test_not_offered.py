@@ -19,7 +19,13 @@ with warnings.catch_warnings():
 PARAMETER = re.compile(r"\{[^}]*\}")
 ENDPOINT = re.compile(r"'endpoint_path': '([^']+)'")
 # Only Fastly's command line and Go client know these.
-NOT_IN_FASTLY_PY = {"alerts", "notifications", "billing/year"}
+NOT_IN_FASTLY_PY = {
+    "alerts",
+    "billing/year",
+    "dns",
+    "notifications",
+    "service/*/log_stream",
+}
 
 
 def paths_of_fastly_py():

@@ -52,6 +52,22 @@ def test_other_values_are_stored_and_named(eve, shop, path):
     assert client_of(eve).get(path).json() == defaults(shop) | changed
 
 
+@pytest.mark.parametrize(
+    ("form", "msg"),
+    [
+        (
+            "general.default_pci=7",
+            "Not set, because they are read only: general.default_pci.",
+        ),
+        ("general.default_pci=0", None),
+    ],
+)
+def test_a_setting_that_cannot_be_set_is_named(eve, path, form, msg):
+    answer = client_of(eve).put(path, form, FORM).json()
+
+    assert (answer["general.default_pci"], answer.get("msg")) == (0, msg)
+
+
 def test_a_value_of_another_type_is_refused(eve, shop, path):
     answer = client_of(eve).put(path, "general.default_ttl=soon", FORM)
 

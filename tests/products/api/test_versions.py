@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.actor import TokenScope
 from accounts.audit.models import AuditEvent
 from products.deploy.models import Deployment
 from products.services.models import Version
@@ -166,8 +167,33 @@ def test_validation_lists_the_reasons_with_status_200(eve, draft, base):
 
     body = answer.json()
     assert (answer.status_code, body["status"]) == (200, "error")
+    assert body["errors"] == [
+        "Version has no associated domains.",
+        "Version has no associated backends.",
+    ]
     assert body["msg"] == " ".join(body["errors"])
+    assert body["messages"] == []
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("person", "scope", "reason"),
+    [
+        ("bo", TokenScope.GLOBAL, "Your role is billing. "),
+        ("una", TokenScope.GLOBAL, "Your role is user. "),
+        ("eve", TokenScope.GLOBAL_READ, "This token's scope is global:read; "),
+    ],
+)
+def test_a_version_is_valid_also_for_those_who_may_not_activate_it(
+    request, draft, base, person, scope, reason
+):
+    actor = request.getfixturevalue(person)
+
+    body = client_of(actor, scope=scope).get(f"{base}/1/validate").json()
+
+    assert (body["status"], body["msg"], body["errors"]) == ("ok", None, [])
+    (message,) = body["messages"]
+    assert message.startswith(reason)
 
 
 def test_the_difference_between_two_versions_is_text(eve, draft, shop, base):

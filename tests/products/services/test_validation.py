@@ -67,6 +67,7 @@ def test_all_problems_are_reported_together():
     }
     assert refusal.value.field == "name"
     assert refusal.value.details[-1] == "colour: Unknown field."
+    assert refusal.value.details[0] == f"name, dst: {NEEDED}"
     assert refusal.value.message == " ".join(refusal.value.details)
 
 

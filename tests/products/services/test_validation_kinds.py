@@ -78,6 +78,11 @@ def test_a_rule_that_deletes_needs_no_value():
             {"url": "https://a.example/", "header_name": "a b"},
             "header_name",
         ),
+        (
+            "logging/https",
+            {"url": "https://a.example/", "header_name": "Content-Length"},
+            "header_name",
+        ),
         ("logging/syslog", {"address": "a b"}, "address"),
         ("logging/syslog", {"address": "logs.example.com", "port": 0}, "address"),
         ("logging/syslog", {"port": 514}, "address"),
