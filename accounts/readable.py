@@ -24,11 +24,15 @@ def has_hidden_characters(text: str, *, lines: bool = False) -> bool:
 def limit_in_words(seconds: int) -> str:
     """Return a time in the largest unit that divides it: 30 minutes, 14 days."""
     unit, length = next(each for each in _LIMIT_UNITS if seconds % each[1] == 0)
-    count = seconds // length
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    return counted(seconds // length, unit)
 
 
 def choices_in_words(choices: Iterable[object]) -> str:
     """Return choices as a list in a sentence: a, b or c."""
     *others, last = map(str, choices)
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: "1 connection", "7,345 connections"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -19,7 +19,7 @@ from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
 from accounts.date_formats import minute_text
-from accounts.readable import limit_in_words
+from accounts.readable import counted, limit_in_words
 
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
@@ -427,9 +427,7 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
 
 def _counted(count: object, noun: str) -> str:
     """Return a number of things in words; "" if it is unknown."""
-    if not isinstance(count, int):
-        return ""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return counted(count, noun) if isinstance(count, int) else ""
 
 
 def _is_by_target(entry: AuditEvent) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from accounts.readable import counted
 from products.billing.bill import BANDWIDTH
 from products.billing.models import Adjustment, CreditNote, Invoice, InvoiceLine
 from products.catalogue.models import PriceVersion
@@ -148,18 +149,19 @@ def _title(line: InvoiceLine) -> str:
 
 def _detail(line: InvoiceLine) -> str:
     if line.kind == InvoiceLine.Kind.FEE:
-        return f"{line.quantity} days of the month"
+        return f"{counted(line.quantity, 'day')} of the month"
     if line.kind == InvoiceLine.Kind.INFORMATIONAL:
         return "For information: it is charged once, in the line above."
     if line.kind == InvoiceLine.Kind.ADJUSTMENT:
         return "Rated in the tiers and at the price of its own month."
     period = period_text(line.starts_at, line.ends_at)
     if line.meter == BANDWIDTH:
-        return f"{line.quantity:,} bytes of all traffic, WebSockets included. {period}."
-    return (
-        f"{line.quantity:,} connection minutes from {line.connections:,} connections. "
-        f"{period}."
-    )
+        return (
+            f"{counted(line.quantity, 'byte')} of all traffic, WebSockets included. "
+            f"{period}."
+        )
+    minutes = counted(line.quantity, "connection minute")
+    return f"{minutes} from {counted(line.connections, 'connection')}. {period}."
 
 
 def _unit(line: InvoiceLine) -> str:

@@ -319,6 +319,18 @@
     form.before(callout("", "status", "What you typed was kept. It was not sent yet."));
   };
 
+  // Enter presses the first button of a form. Where that only searches for services to choose, it
+  // presses the one that sends the form, except in the field of the search.
+  document.addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.key !== "Enter" || event.isComposing || !target.matches("input:not([name=find])")) return;
+    const finder = target.form && one("button[name=search]", target.form);
+    const sender = finder && one("button.main", target.form);
+    if (!sender) return;
+    event.preventDefault();
+    sender.click();
+  });
+
   // Passkeys: show the error if the browser refuses and the page has an element for it.
   document.addEventListener("allauth.error", (event) => {
     const place = one("[data-passkey-error]");

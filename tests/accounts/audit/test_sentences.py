@@ -141,6 +141,8 @@ SENTENCES = [
     (Event.ADJUSTMENT_MADE, BY_JOB | {"target": ("invoice", "1", "INV-1"), "reason": "Usage was late", "after": {"month": "2026-10", "amount": FIFTY}}, "Tollgate adjusted the bill for October 2026 by 50.00 USD: Usage was late"),
     (Event.CREDIT_GRANTED, BY_STAFF | {"reason": "Outage", "after": {"amount": {"amount": "5.00", "currency": "USD"}}}, "Ada Marchetti (Tollgate staff) granted a credit of 5.00 USD: Outage"),
     (Event.INVOICE_VOIDED, BY_JOB | {"target": ("invoice", "1", "2026-001"), "reason": "Wrong buyer"}, "Tollgate voided the invoice 2026-001: Wrong buyer"),
+    (Event.USAGE_DISPUTE_FOUND, {"target": ("edge", "edge-1", "edge-1"), "after": {"conflicts": 1}}, "The edge edge-1 reported usage that contradicts recorded usage (1 record)"),
+    (Event.USAGE_DISPUTE_FOUND, {"target": ("edge", "edge-1", "edge-1"), "after": {"conflicts": 2}}, "The edge edge-1 reported usage that contradicts recorded usage (2 records)"),
     (Event.USAGE_VOIDED, BY_STAFF | {"target": ("usage_void", "1", "edge-1"), "reason": "Wrong clock", "after": {"connections": 1200, "minutes": 2316331, "starts_at": "2026-11-05T00:00:00+00:00", "ends_at": "2026-11-10T00:00:00+00:00"}}, "Ada Marchetti (Tollgate staff) voided what the edge edge-1 reported: 1,200 connections with 2,316,331 minutes from 5 November 2026, 00:00 UTC to 10 November 2026, 00:00 UTC: Wrong clock"),
     ("later.event", {}, "Sam later.event: Eve"),
 ]  # fmt: skip

@@ -49,6 +49,27 @@ def test_every_id_can_be_copied():
     assert shown == ["templates/_parts/copy.html"]
 
 
+def test_an_error_after_a_form_was_sent_takes_the_focus():
+    """The script focuses what has `data-error-summary`; what is always on a page is no alert."""
+    shown = {names(path): path.read_text() for path in TEMPLATES}
+    alerts = {
+        name: re.findall(r'<[^>]*role="alert"[^>]*>', text)
+        for name, text in shown.items()
+        if not name.startswith("templates/admin/")
+    }
+    by_script = alerts.pop("templates/_parts/passkey_error.html")
+
+    lost = {
+        name: tag
+        for name, tags in alerts.items()
+        for tag in tags
+        if 'tabindex="-1" data-error-summary' not in " ".join(tag.split())
+    }
+    assert len(by_script) == 1
+    assert sum(map(len, alerts.values())) > 5
+    assert lost == {}
+
+
 def test_drawings_have_forced_colours_too():
     start = STYLES.index("@media (forced-colors: active)")
     forced = STYLES[start : STYLES.index("\n}", start)]
