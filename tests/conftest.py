@@ -2,19 +2,20 @@
 
 import gc
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from django.core.management.color import no_style
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 
 from accounts.actor import Actor
 from accounts.audit import triggers
-from accounts.models import Account
+from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.triggers import registered
 from products.services.models import Service
@@ -28,7 +29,7 @@ from tests.factories.accounts import (
     staff_actor,
 )
 from tests.factories.services import ServiceFactory
-from tests.factories.sessions import use_secret_cookies
+from tests.factories.sessions import confirm, use_secret_cookies
 from tests.memory import write_to_memory
 from tests.stories.stack import prepared_demo
 
@@ -171,3 +172,26 @@ def stan(globex: Account) -> Actor:
 def ada(db: None) -> Actor:
     """Return Ada, who is staff and has no account."""
     return staff_actor(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))
+
+
+@pytest.fixture
+def browser() -> Callable[..., Client]:
+    """Return a function that signs an actor in, who re-authenticated `confirmed` seconds ago."""
+
+    def sign_in(actor: Actor, *, confirmed: float | None = 0) -> Client:
+        client = Client()
+        client.force_login(
+            User.objects.get(pk=actor.user_id),
+            "django.contrib.auth.backends.ModelBackend",
+        )
+        if confirmed is not None:
+            confirm(client, actor.user_id, time.time() - confirmed)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def staff(ada: Actor, browser: Callable[..., Client]) -> Client:
+    """Return the browser of Ada, who has just confirmed who she is."""
+    return browser(ada)

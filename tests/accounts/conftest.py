@@ -1,13 +1,10 @@
-"""Shared by the tests of accounts: memberships by actor, the trail, a browser."""
-
-import time
+"""Shared by the tests of accounts: memberships by actor, and the trail."""
 
 import pytest
-from django.test import Client
 
 from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
-from accounts.models import Account, Membership, User
+from accounts.models import Account, Membership
 from tests.day import day_of_tests  # noqa: F401 - a fixture
 
 DAY = "2026-11-22 12:00:00"
@@ -44,35 +41,6 @@ def last_body():
         return AuditEvent.objects.filter(account_id=account.pk).latest("sequence").body
 
     return read
-
-
-@pytest.fixture
-def browser():
-    """Return a function that signs an actor in, who re-authenticated `confirmed` seconds ago."""
-
-    def sign_in(actor: Actor, *, confirmed: float | None = 0) -> Client:
-        client = Client()
-        client.force_login(
-            User.objects.get(pk=actor.user_id),
-            "django.contrib.auth.backends.ModelBackend",
-        )
-        if confirmed is not None:
-            confirm(client, actor.user_id, time.time() - confirmed)
-        return client
-
-    return sign_in
-
-
-def confirm(
-    client: Client, user_id: str, at: float, *, method: str = "password"
-) -> None:
-    """Store in a session that its owner re-authenticated at a time."""
-    session = client.session
-    session["account_authentication_methods"] = [
-        {"method": method, "at": at, "reauthenticated": True}
-    ]
-    session["account_authentication_methods_user"] = user_id
-    session.save()
 
 
 @pytest.fixture

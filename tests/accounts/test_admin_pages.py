@@ -23,11 +23,6 @@ RAW = re.compile(
 PAGES = list(admin.site._registry.values())
 
 
-@pytest.fixture
-def staff(ada, browser):
-    return browser(ada)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
 def test_a_search_says_what_it_finds(page):
     assert isinstance(page, ReadOnlyAdmin)

@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Invitation, User
-from tests.accounts.conftest import confirm
 from tests.factories.accounts import PASSWORD
+from tests.factories.sessions import confirm
 
 INVITE = "/members/invite/"
 LOGIN = "/accounts/login/"

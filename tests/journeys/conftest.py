@@ -11,8 +11,9 @@ from playwright.sync_api import Browser
 
 from accounts.actor import Actor
 from accounts.models import User
-from tests.accounts.conftest import confirm, membership
+from tests.accounts.conftest import membership
 from tests.browser import WAIT_MILLISECONDS, WIDE, Visitor, chromium
+from tests.factories.sessions import confirm
 from tests.products.conftest import _nothing_remembered, draft, echo, ngwaf, websockets
 from tests.products.web.conftest import enabled, switched_on
 

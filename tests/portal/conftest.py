@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.accounts.conftest import browser  # noqa: F401 - a fixture, as the next ones
-from tests.day import day_of_tests  # noqa: F401
+from tests.day import day_of_tests  # noqa: F401 - a fixture, as the next ones
 from tests.portal import free_ports
 from tests.products.conftest import draft, echo, ngwaf, websockets  # noqa: F401
 from tests.products.web.conftest import enabled, switched_on  # noqa: F401

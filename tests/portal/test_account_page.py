@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 from html import unescape
 
-import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -39,11 +38,6 @@ def links(answer, words):
     """Return the addresses of the links with some words."""
     found = LINK.findall(answer.content.decode())
     return [unescape(url) for url, label in found if label == words]
-
-
-@pytest.fixture
-def staff(ada, browser):
-    return browser(ada)
 
 
 def test_the_page_shows_what_belongs_to_the_account(

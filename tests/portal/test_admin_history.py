@@ -24,11 +24,6 @@ def history_of(row):
     return reverse(name, args=[quote(row.pk)])
 
 
-@pytest.fixture
-def staff(ada, browser):
-    return browser(ada)
-
-
 def test_history_shows_the_entries_about_a_row(
     acme, ada, sam, staff, switched_on, draft, websockets, now
 ):

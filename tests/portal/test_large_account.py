@@ -12,10 +12,10 @@ from accounts.models import Account, ApiToken, Membership, User
 from products.domains.models import DomainClaim
 from products.services.models import Service
 from products.webhooks.models import Webhook
-from tests.accounts.conftest import confirm
 from tests.browser import NARROW, WIDE, chromium
 from tests.factories.large import LONG, enlarge
 from tests.factories.rolled_back import rolled_back
+from tests.factories.sessions import confirm
 from tests.factories.world import build_world
 
 BUDGET = 100_000  # bytes of HTML before compression

@@ -3,7 +3,6 @@
 import re
 from html import unescape
 
-import pytest
 from django.urls import reverse
 
 from accounts.models import Membership
@@ -11,11 +10,6 @@ from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
 from tests.products.web.conftest import text_of
-
-
-@pytest.fixture
-def staff(ada, browser):
-    return browser(ada)
 
 
 def page_of(person):

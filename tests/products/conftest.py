@@ -5,7 +5,7 @@ from django.core.cache import cache
 
 from accounts.models import Account
 from products.api import edge
-from products.catalogue.models import Product
+from products.catalogue.models import Plan, Product
 from products.deploy.routes import RouteTableCache
 from products.services.models import Service, Version
 from tests.day import day_of_tests  # noqa: F401 - a fixture
@@ -29,6 +29,18 @@ def websockets(db: None) -> Product:
 def ngwaf(websockets: Product) -> Product:
     """Return the Next-Gen WAF, which WebSockets does not go with."""
     return Product.objects.get(pk="ngwaf")
+
+
+@pytest.fixture
+def direct(websockets: Product) -> Plan:
+    """Return the plan by which WebSockets is bought directly."""
+    return Plan.objects.get(product=websockets, kind="direct")
+
+
+@pytest.fixture
+def package(ngwaf: Product) -> Plan:
+    """Return the package that has the Next-Gen WAF."""
+    return Plan.objects.get(product=ngwaf, kind="package")
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.commands.sign_in import recorded_login_change
 from accounts.models import Membership, User
 from accounts.web.mfa_forms import AddPasskey
-from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
+from tests.factories.sessions import confirm
 
 SECRET = "JBSWY3DPEHPK3PXP"
 LOGIN = "/accounts/login/"

@@ -1,10 +1,8 @@
 """Acme had WebSockets through October 2026, at the example prices of everyone."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
-from django.test import Client
 
 from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.catalogue.commands import add_plan, add_product
@@ -13,8 +11,6 @@ from products.catalogue.queries import direct_price, prices_beside
 from products.enablement.agreements import direct_terms
 from products.enablement.commands import Agreement, change_price, enable
 from products.months import Month
-from tests.accounts.conftest import confirm
-from tests.factories.accounts import UserFactory
 from tests.factories.world import CATALOGUE
 
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)
@@ -67,13 +63,3 @@ def enabled(sam, acme, websockets):
         ),
         now=SEPTEMBER,
     )
-
-
-@pytest.fixture
-def staff(db):
-    """A browser of a member of staff, who has just confirmed who they are."""
-    user = UserFactory.create(name="Stu", is_staff=True)
-    client = Client()
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    confirm(client, user.pk, time.time())
-    return client

@@ -72,7 +72,7 @@ def test_staff_assign_a_contract(staff, acme):
     assert (contract.from_month, contract.currency, contract.assigned_by) == (
         "2999-01",
         "EUR",
-        "Stu (Tollgate staff)",
+        "Ada (Tollgate staff)",
     )
     assert noted(acme.pk) == [
         "account.read",
@@ -135,7 +135,7 @@ def test_staff_make_an_incomplete_invoice_final_with_a_reason(staff, acme, draft
     invoice = Invoice.objects.get(account=acme)
     assert refused.status_code == 400
     assert (invoice.status, invoice.override_reason) == ("final", "The edge is gone.")
-    assert invoice.finalized_by == "Stu (Tollgate staff)"
+    assert invoice.finalized_by == "Ada (Tollgate staff)"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,9 @@
 """The catalogue in the admin: staff add and change products, and add plans."""
 
-import time
-
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from products.catalogue.models import Product
-from tests.accounts.conftest import confirm
-from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
 
 TEA = {
@@ -21,18 +16,9 @@ TEA = {
 }
 
 
-@pytest.fixture
-def staff_client(db):
-    user = UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(user)
-    confirm(client, user.pk, time.time())
-    return client
-
-
-def test_staff_add_a_product_and_change_it(staff_client):
-    added = staff_client.post(reverse("admin:catalogue_product_new"), TEA)
-    changed = staff_client.post(
+def test_staff_add_a_product_and_change_it(staff):
+    added = staff.post(reverse("admin:catalogue_product_new"), TEA)
+    changed = staff.post(
         reverse("admin:catalogue_product_edit", args=["tea"]),
         TEA | {"purchase_mode": "direct"},
     )
@@ -43,10 +29,10 @@ def test_staff_add_a_product_and_change_it(staff_client):
     assert noted("platform") == ["product.added", "product.updated"]
 
 
-def test_a_slug_in_use_is_refused(staff_client):
-    staff_client.post(reverse("admin:catalogue_product_new"), TEA)
+def test_a_slug_in_use_is_refused(staff):
+    staff.post(reverse("admin:catalogue_product_new"), TEA)
 
-    again = staff_client.post(reverse("admin:catalogue_product_new"), TEA)
+    again = staff.post(reverse("admin:catalogue_product_new"), TEA)
 
     assert again.status_code == 400
     assert "A product tea already exists." in again.content.decode()
@@ -57,9 +43,9 @@ def test_a_slug_in_use_is_refused(staff_client):
     [("package", "Edge Max", 303, 3), ("direct", "Another", 400, 2)],
 )
 def test_staff_add_a_plan_but_no_second_direct_one(
-    staff_client, websockets, kind, name, status, plans
+    staff, websockets, kind, name, status, plans
 ):
-    answer = staff_client.post(
+    answer = staff.post(
         reverse("admin:catalogue_product_plan", args=["websockets"]),
         {"kind": kind, "name": name},
     )
@@ -68,11 +54,9 @@ def test_staff_add_a_plan_but_no_second_direct_one(
     assert websockets.plans.count() == plans
 
 
-def test_staff_read_the_list_and_each_product(staff_client, websockets):
-    listed = staff_client.get(reverse("admin:catalogue_product_changelist"))
-    row = staff_client.get(
-        reverse("admin:catalogue_product_change", args=["websockets"])
-    )
-    edit = staff_client.get(reverse("admin:catalogue_product_edit", args=["nothing"]))
+def test_staff_read_the_list_and_each_product(staff, websockets):
+    listed = staff.get(reverse("admin:catalogue_product_changelist"))
+    row = staff.get(reverse("admin:catalogue_product_change", args=["websockets"]))
+    edit = staff.get(reverse("admin:catalogue_product_edit", args=["nothing"]))
 
     assert (listed.status_code, row.status_code, edit.status_code) == (200, 200, 404)

@@ -25,15 +25,15 @@ from accounts.commands.proposals import (
 )
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Proposal, User
-from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.models import PriceVersion
 from products.catalogue.prices import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price
 from products.enablement.commands.proposals import propose_package, propose_price
 from products.enablement.models import Enablement
-from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory, staff_actor
+from tests.factories.sessions import confirm
 from tests.factories.trail import noted
 from tests.products.web.conftest import text_of
 
@@ -43,11 +43,6 @@ LATER = NOW + timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def two_persons(settings):
     settings.STAFF_TWO_PERSONS = True
-
-
-@pytest.fixture
-def package(ngwaf):
-    return Plan.objects.get(product=ngwaf, kind="package")
 
 
 @pytest.fixture

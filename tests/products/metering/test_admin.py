@@ -1,7 +1,6 @@
 """Edges, usage and disputes in the admin: read-only, except that staff resolve disputes."""
 
 import re
-import time
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,6 @@ from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_usage
 from products.metering.models import UsageDispute, UsagePeriod
 from products.services.models import Service
-from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.products.metering.reports import (
@@ -26,15 +24,6 @@ from tests.products.metering.reports import (
 )
 
 KINDS = ("edge", "connectionusage", "deliveryusage", "usagedispute", "usageperiod")
-
-
-@pytest.fixture
-def staff_client(db) -> Client:
-    client = Client()
-    user = UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
-    client.force_login(user)
-    confirm(client, user.pk, time.time())
-    return client
 
 
 @pytest.fixture
@@ -51,21 +40,19 @@ def resolve_page(dispute: UsageDispute) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_staff_read_every_list_and_row(staff_client, dispute, kind):
-    listed = staff_client.get(reverse(f"admin:metering_{kind}_changelist"))
+def test_staff_read_every_list_and_row(staff, dispute, kind):
+    listed = staff.get(reverse(f"admin:metering_{kind}_changelist"))
     row = listed.context["cl"].result_list[0]
-    shown = staff_client.get(reverse(f"admin:metering_{kind}_change", args=[row.pk]))
-    added = staff_client.get(reverse(f"admin:metering_{kind}_add"))
+    shown = staff.get(reverse(f"admin:metering_{kind}_change", args=[row.pk]))
+    added = staff.get(reverse(f"admin:metering_{kind}_add"))
 
     assert (listed.status_code, shown.status_code, added.status_code) == (200, 200, 403)
 
 
-def test_the_title_of_a_period_has_the_name_of_its_service(staff_client, dispute, shop):
+def test_the_title_of_a_period_has_the_name_of_its_service(staff, dispute, shop):
     period = UsagePeriod.objects.get(service=shop.pk)
 
-    page = staff_client.get(
-        reverse("admin:metering_usageperiod_change", args=[period.pk])
-    )
+    page = staff.get(reverse("admin:metering_usageperiod_change", args=[period.pk]))
 
     assert page.context["subtitle"] == f"shop in {period.month}"
 
@@ -83,7 +70,7 @@ def test_member_cannot_read_any_list(dispute, kind, shop):
     )
 
 
-def test_list_of_edges_shows_their_status(staff_client):
+def test_list_of_edges_shows_their_status(staff):
     now = timezone.now()
     make_edge(
         "lon-1",
@@ -102,7 +89,7 @@ def test_list_of_edges_shows_their_status(staff_client):
     make_edge("new-1")
     make_edge("old-1", revoked_at=now)
 
-    page = staff_client.get(reverse("admin:metering_edge_changelist")).content.decode()
+    page = staff.get(reverse("admin:metering_edge_changelist")).content.decode()
 
     assert "12.3 kB, read-only" in page
     assert "-2,001 ms, out of sync" in page
@@ -119,22 +106,22 @@ def test_list_of_edges_shows_their_status(staff_client):
     assert [word for word in words if word not in page] == []
 
 
-def test_digest_of_a_credential_is_not_shown(staff_client):
+def test_digest_of_a_credential_is_not_shown(staff):
     edge = make_edge()
 
-    page = staff_client.get(reverse("admin:metering_edge_change", args=[edge.pk]))
+    page = staff.get(reverse("admin:metering_edge_change", args=[edge.pk]))
 
     assert edge.digest not in page.content.decode()
 
 
-def test_usage_of_unknown_services_can_be_listed(staff_client, shop):
+def test_usage_of_unknown_services_can_be_listed(staff, shop):
     take(make_edge(), record(1, service=shop.pk), record(2, service="unknown"))
     address = reverse("admin:metering_connectionusage_changelist")
 
     listed = {
         kind: [
             row.service
-            for row in staff_client.get(address, {"service_is": kind})
+            for row in staff.get(address, {"service_is": kind})
             .context["cl"]
             .result_list
         ]
@@ -144,16 +131,14 @@ def test_usage_of_unknown_services_can_be_listed(staff_client, shop):
     assert listed == {"known": [shop.pk], "unknown": ["unknown"]}
 
 
-def test_connections_before_the_creation_of_their_service_can_be_listed(
-    staff_client, shop
-):
+def test_connections_before_the_creation_of_their_service_can_be_listed(staff, shop):
     made = shop.created_at
     before = record(1, service=shop.pk, started_at=made - timedelta(seconds=1))
     at_creation = record(2, service=shop.pk, started_at=made)
     unknown = record(3, service="unknown", started_at=made - timedelta(days=1))
     take(make_edge(), before, at_creation, unknown)
 
-    page = staff_client.get(
+    page = staff.get(
         reverse("admin:metering_connectionusage_changelist"), {"service_is": "early"}
     )
 
@@ -162,9 +147,7 @@ def test_connections_before_the_creation_of_their_service_can_be_listed(
     assert "Before the service was created" in page.content.decode()
 
 
-def test_ordinary_http_before_the_creation_of_its_service_can_be_listed(
-    staff_client, shop
-):
+def test_ordinary_http_before_the_creation_of_its_service_can_be_listed(staff, shop):
     hours = ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z", "2026-11-22T12:00:00Z"]
     Service.objects.filter(pk=shop.pk).update(created_at=NOW - timedelta(minutes=30))
     take(
@@ -173,7 +156,7 @@ def test_ordinary_http_before_the_creation_of_its_service_can_be_listed(
         delivery(service="unknown", hour=hours[0]),
     )
 
-    page = staff_client.get(
+    page = staff.get(
         reverse("admin:metering_deliveryusage_changelist"), {"service_is": "early"}
     )
 
@@ -181,9 +164,9 @@ def test_ordinary_http_before_the_creation_of_its_service_can_be_listed(
     assert listed == [(shop.pk, 10)]
 
 
-def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
-    asked = staff_client.get(resolve_page(dispute))
-    done = staff_client.post(
+def test_staff_resolve_a_dispute_with_a_reason(staff, dispute, shop):
+    asked = staff.get(resolve_page(dispute))
+    done = staff.post(
         resolve_page(dispute), {"keep": "reported", "reason": "The edge was right."}
     )
 
@@ -199,10 +182,8 @@ def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
     assert (event.account_id, event.interface) == (shop.account_id, "admin")
 
 
-def test_a_dispute_shows_what_differs_first_and_everything_in_units(
-    staff_client, dispute
-):
-    context = staff_client.get(resolve_page(dispute)).context
+def test_a_dispute_shows_what_differs_first_and_everything_in_units(staff, dispute):
+    context = staff.get(resolve_page(dispute)).context
 
     assert [
         (value.label, value.recorded, value.reported) for value in context["differing"]
@@ -214,10 +195,10 @@ def test_a_dispute_shows_what_differs_first_and_everything_in_units(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_list_shows_stored_units(staff_client, dispute, kind):
-    page = staff_client.get(reverse(f"admin:metering_{kind}_changelist"))
+def test_no_list_shows_stored_units(staff, dispute, kind):
+    page = staff.get(reverse(f"admin:metering_{kind}_changelist"))
     row = page.context["cl"].result_list[0]
-    detail = staff_client.get(reverse(f"admin:metering_{kind}_change", args=[row.pk]))
+    detail = staff.get(reverse(f"admin:metering_{kind}_change", args=[row.pk]))
 
     both = (page.content + detail.content).decode().lower()
 
@@ -233,8 +214,8 @@ def test_no_list_shows_stored_units(staff_client, dispute, kind):
         {"keep": "recorded", "reason": "x" * 501},
     ],
 )
-def test_without_a_reason_or_a_choice_nothing_is_resolved(staff_client, dispute, sent):
-    answer = staff_client.post(resolve_page(dispute), sent)
+def test_without_a_reason_or_a_choice_nothing_is_resolved(staff, dispute, sent):
+    answer = staff.post(resolve_page(dispute), sent)
 
     dispute.refresh_from_db()
     assert (answer.status_code, list(answer.context["form"].errors)[-1:]) == (
@@ -244,11 +225,11 @@ def test_without_a_reason_or_a_choice_nothing_is_resolved(staff_client, dispute,
     assert dispute.is_open
 
 
-def test_dispute_that_is_already_resolved_says_so(staff_client, dispute):
+def test_dispute_that_is_already_resolved_says_so(staff, dispute):
     sent = {"keep": "recorded", "reason": "First."}
-    staff_client.post(resolve_page(dispute), sent)
+    staff.post(resolve_page(dispute), sent)
 
-    answer = staff_client.post(resolve_page(dispute), sent)
+    answer = staff.post(resolve_page(dispute), sent)
 
     assert answer.status_code == 400
     assert (

@@ -2,20 +2,11 @@
 
 import pytest
 from django.contrib.admin.sites import site
-from django.test import Client
 from django.urls import reverse
 
 from products.services.models import Service, Version
 from tests.factories.accounts import UserFactory
 from tests.factories.services import ServiceFactory, live_version
-
-
-@pytest.fixture
-def staff_client(db):
-    """Return the browser of one of the platform's staff."""
-    client = Client()
-    client.force_login(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))
-    return client
 
 
 @pytest.mark.parametrize("model", [Service, Version])
@@ -41,41 +32,39 @@ def test_who_is_no_staff_reads_nothing(model, rf, db):
 
 @pytest.mark.parametrize("name", ["service", "version"])
 def test_the_lists_show_every_accounts_services(
-    name, staff_client, shop, django_assert_max_num_queries
+    name, staff, shop, django_assert_max_num_queries
 ):
     live_version(shop)
     for number in range(10):
         live_version(ServiceFactory.create(name=f"other-{number}"))
 
     path = reverse(f"admin:services_{name}_changelist")
-    staff_client.get(path, {"q": "shop"})  # the first view is recorded, later ones not
+    staff.get(path, {"q": "shop"})  # the first view is recorded, later ones not
 
     with django_assert_max_num_queries(12):
-        page = staff_client.get(path, {"q": "shop"})
+        page = staff.get(path, {"q": "shop"})
 
     assert page.status_code == 200
     assert "shop" in page.content.decode()
     assert "other-3" not in page.content.decode()
 
 
-def test_a_service_can_be_opened_but_not_saved(staff_client, shop):
+def test_a_service_can_be_opened_but_not_saved(staff, shop):
     url = reverse("admin:services_service_change", args=[shop.pk])
 
-    assert staff_client.get(url).status_code == 200
-    assert staff_client.post(url, {"name": "mine"}).status_code == 403
+    assert staff.get(url).status_code == 200
+    assert staff.post(url, {"name": "mine"}).status_code == 403
     assert Service.objects.get(pk=shop.pk).name == "shop"
 
 
-def test_the_page_of_a_service_has_its_id_and_leads_to_what_belongs_to_it(
-    staff_client, shop
-):
+def test_the_page_of_a_service_has_its_id_and_leads_to_what_belongs_to_it(staff, shop):
     live_version(shop)
-    page = staff_client.get(reverse("admin:services_service_change", args=[shop.pk]))
+    page = staff.get(reverse("admin:services_service_change", args=[shop.pk]))
 
     content = page.content.decode()
     lists = ("services_version", "deploy_deployment", "enablement_serviceproduct")
     links = [f"{reverse(f'admin:{name}_changelist')}?q={shop.pk}" for name in lists]
     assert [link for link in links if link not in content] == []
     assert f'<div class="readonly">{shop.pk}</div>' in content
-    versions = staff_client.get(links[0]).content.decode()
+    versions = staff.get(links[0]).content.decode()
     assert 'data-label="Account"' in versions

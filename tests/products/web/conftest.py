@@ -2,18 +2,14 @@
 
 import html
 import re
-import time
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit.models import AuditEvent
-from accounts.models import User
 from products.enablement.commands import enable, enable_for_service
-from tests.accounts.conftest import confirm
 from tests.factories.world import agreed
 
 TAG = re.compile(r"<[^>]+>")
@@ -37,22 +33,6 @@ def actions_of(account):
     """Return the events of an account's audit trail, oldest first."""
     rows = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
     return list(rows.values_list("action", flat=True))
-
-
-@pytest.fixture
-def browser():
-    """Return a function that signs an actor in, authenticated `confirmed` seconds ago."""
-
-    def sign_in(actor, *, confirmed=0):
-        client = Client()
-        client.force_login(
-            User.objects.get(pk=actor.user_id),
-            "django.contrib.auth.backends.ModelBackend",
-        )
-        confirm(client, actor.user_id, time.time() - confirmed)
-        return client
-
-    return sign_in
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from django.urls import reverse
 from accounts.models import Membership, User
 from accounts.roles import AccessLevel
 from accounts.service_access import levels_of
-from tests.accounts.conftest import confirm
 from tests.factories.services import ServiceFactory
+from tests.factories.sessions import confirm
 
 
 @pytest.fixture

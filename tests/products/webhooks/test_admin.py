@@ -10,7 +10,6 @@ from django.urls import reverse
 from accounts.audit.models import AuditEvent
 from accounts.encryption import encrypt
 from products.webhooks.models import Delivery
-from tests.accounts.conftest import browser  # noqa: F401 - a fixture
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
 from tests.factories.webhooks import SECRET, WebhookFactory
@@ -33,11 +32,6 @@ def attempt(webhook, minute, **fields):
         "sequence": 1,
     }
     return Delivery.objects.create(webhook=webhook, **values | fields)
-
-
-@pytest.fixture
-def staff(ada, browser):  # noqa: F811 - the fixture above
-    return browser(ada)
 
 
 @pytest.fixture

@@ -32,16 +32,6 @@ SEEN = re.compile(r'name="publish"\s+value="([0-9a-f]{64})"')
 TWO_TIERS = (("10", "0.60"), ("", "0.40"))
 
 
-@pytest.fixture
-def direct(websockets):
-    return Plan.objects.get(product=websockets, kind="direct")
-
-
-@pytest.fixture
-def package(ngwaf):
-    return Plan.objects.get(product=ngwaf, kind="package")
-
-
 def typed_price(*tiers, **changes):
     """Return what a browser sends for a price with some (limit, price) tiers."""
     rows = {
