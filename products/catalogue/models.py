@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.ids import new_id
 from accounts.models import Account
+from products.catalogue.money import amount_in_words, unit_price
 
 MAX_PLAN_NAME_LENGTH = 80
 
@@ -261,4 +262,6 @@ class Tier(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"up to {self.up_to or 'any'} at {self.unit_price_nanos} nanos"
+        reach = "any number of" if self.up_to is None else f"up to {self.up_to:,}"
+        amount = amount_in_words(unit_price(self.unit_price_nanos))
+        return f"{reach} units at {amount} {self.price_version.currency} each"

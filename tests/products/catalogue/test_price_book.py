@@ -37,6 +37,16 @@ def publish(plan, price, effective_from=DECEMBER):
     )
 
 
+def test_a_tier_is_written_in_money(plan):
+    tiers = (PriceTier(1_000, 600_000_000), PriceTier(None, 2_875_500))
+    version = publish(plan, NewPrice("USD", "bandwidth", tiers))
+
+    assert [str(tier) for tier in version.tiers.all()] == [
+        "up to 1,000 units at 0.60 USD each",
+        "any number of units at 0.0028755 USD each",
+    ]
+
+
 SHORTENED = "UPDATE catalogue_priceversion SET effective_to = '2027-01-01'"
 ATTACKS = {
     "a price is changed": "UPDATE catalogue_priceversion SET currency = 'EUR'",
