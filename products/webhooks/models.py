@@ -95,6 +95,7 @@ class Delivery(models.Model):
         verbose_name_plural = "webhook deliveries"
         indexes: ClassVar = [
             models.Index(fields=["webhook", "-id"], name="delivery_webhook"),
+            models.Index(fields=["event", "-id"], name="delivery_event"),
             models.Index(
                 fields=["webhook"],
                 condition=models.Q(attempted_at=None),

@@ -16,6 +16,7 @@ from accounts.audit.record import EntrySource
 from accounts.trail_search import find
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, SAM, write
 from tests.factories.accounts import AccountFactory, UserFactory
+from tests.query_plans import explained
 
 EVENTS = reverse("admin:audit_auditevent_changelist")
 
@@ -241,18 +242,3 @@ def test_every_filter_uses_an_index(trail, column, value):
 
     assert "sort" not in plan.lower()
     assert "temp b-tree" not in plan.lower()
-
-
-def explained(events):
-    """Return the query plan; the settings make PostgreSQL plan a small table like a large one."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLANNER_SETTINGS[connection.vendor])
-    return events.explain()
-
-
-PLANNER_SETTINGS = {
-    "sqlite": "SELECT 1",
-    # A plan that sorts although sorting is off has no index in this order.
-    "postgresql": "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; "
-    "SET LOCAL enable_sort = off;",
-}

@@ -14,6 +14,7 @@ from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
 from tests.factories.webhooks import SECRET, WebhookFactory
 from tests.products.web.conftest import text_of
+from tests.query_plans import explained
 
 WEBHOOKS = reverse("admin:webhooks_webhook_changelist")
 DELIVERIES = reverse("admin:webhooks_delivery_changelist")
@@ -160,6 +161,15 @@ def test_the_history_of_a_delivery_is_that_of_its_webhook(staff, failing):
     answer = staff.get(reverse("admin:webhooks_delivery_history", args=[last.pk]))
 
     assert answer.url.endswith(f"?target_type=webhook&target={failing.pk}")
+
+
+def test_deliveries_of_an_event_are_found_by_an_index(staff, failing):
+    page = staff.get(DELIVERIES, {"q": "service.created"})
+
+    plan = explained(page.context["cl"].queryset[:51])
+
+    assert "delivery_event" in plan
+    assert "sort" not in plan.lower()
 
 
 @pytest.mark.parametrize("url", [WEBHOOKS, DELIVERIES])
