@@ -372,8 +372,10 @@ def totals_by_service(
 ) -> dict[str, Json]:
     """Return requests and bandwidth of a period by service; those without activity are left out."""
     sums: dict[str, Counter[str]] = {}
-    hours = StatsPeriod(period.starts_at, period.ends_at, "hour")
-    for (service, _), counts in _activity(services, hours, datacenter).items():
+    # Of slots shorter than an hour, ordinary HTTP is not known.
+    by = "hour" if period.slot < HOUR else period.by
+    slots = StatsPeriod(period.starts_at, period.ends_at, by)
+    for (service, _), counts in _activity(services, slots, datacenter).items():
         sums.setdefault(service, Counter()).update(counts)
     return {
         service: {

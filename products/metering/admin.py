@@ -8,9 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import (
-    BigIntegerField,
     Exists,
-    Func,
     OuterRef,
     QuerySet,
     Subquery,
@@ -39,28 +37,15 @@ from products.metering.models import (
     UsagePeriod,
 )
 from products.metering.queries.edges import OFFLINE_AFTER
+from products.metering.queries.usage import WholeSeconds
 from products.services.models import Service
 from products.units import bytes_in_words, duration_in_words
 
 _HOUR_SECONDS = 3600
 
 
-class _Seconds(Func):
-    """An instant as whole seconds since 1970, in the SQL of each database."""
-
-    output_field = BigIntegerField()
-
-    def as_sqlite(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
-        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
-        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-
 # An account is created before its services, so this covers both.
-_CREATED = Service.objects.alias(created=_Seconds("created_at")).filter(
+_CREATED = Service.objects.alias(created=WholeSeconds("created_at")).filter(
     pk=OuterRef("service")
 )
 
@@ -77,7 +62,7 @@ def delivery_before_creation(
     rows: "QuerySet[DeliveryUsage]",
 ) -> "QuerySet[DeliveryUsage]":
     """Keep hours of ordinary HTTP that ended before their service was created."""
-    ended = _Seconds(OuterRef("hour")) + _HOUR_SECONDS
+    ended = WholeSeconds(OuterRef("hour")) + _HOUR_SECONDS
     return rows.filter(Exists(_CREATED.filter(created__gte=ended)))
 
 

@@ -15,9 +15,9 @@ from django.db import connection
 from django.db.models import Count, F, Sum
 from django.db.models.expressions import Combinable, Expression
 
-from products.instants import microseconds_of
+from products.instants import SECOND_US, microseconds_of
 from products.metering.models import ConnectionUsage, DeliveryUsage
-from products.metering.queries.usage import integer, last_rows, number
+from products.metering.queries.usage import WholeSeconds, integer, last_rows, number
 from products.months import MAX_UTC_OFFSET, Month
 
 HOUR = timedelta(hours=1)
@@ -66,10 +66,9 @@ def activity_between(
     ):
         add((service, edge, start), bytes_from_client=sent, bytes_to_client=received)
     if slot >= HOUR:
-        for service, edge, hour, requests, sent, received in _delivery(
-            services, starts_at, ends_at
+        for service, edge, start, requests, sent, received in _delivery(
+            services, starts_at, ends_at, width
         ):
-            start = microseconds_of(hour) // width * width
             add(
                 (service, edge, start),
                 requests=requests,
@@ -149,27 +148,28 @@ def _sizes(
 
 
 def _delivery(
-    services: list[str], starts_at: datetime, ends_at: datetime
-) -> list[tuple[str, str, datetime, int, int, int]]:
+    services: list[str], starts_at: datetime, ends_at: datetime, width: int
+) -> list[tuple[str, str, int, int, int, int]]:
     rows = (
         DeliveryUsage.objects.filter(
             service__in=services, hour__gte=starts_at, hour__lt=ends_at
         )
         .order_by()
-        .values("service", "edge", "hour")
+        .annotate(slot=WholeSeconds("hour") / number(width // SECOND_US))
+        .values("service", "edge", "slot")
         .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))
         .values_list(
             "service",
             "edge",
-            "hour",
+            "slot",
             "requests__sum",
             "bytes_from_client__sum",
             "bytes_to_client__sum",
         )
     )
     return [
-        (service, edge, hour, int(requests), int(sent), int(received))
-        for service, edge, hour, requests, sent, received in rows
+        (service, edge, slot * width, int(requests), int(sent), int(received))
+        for service, edge, slot, requests, sent, received in rows
     ]
 
 

@@ -18,6 +18,7 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
+    Func,
     Max,
     Min,
     OuterRef,
@@ -486,6 +487,20 @@ def raw_rows(rows: "QuerySet[Any, Any]") -> list[tuple[Any, ...]]:
         cursor.execute(sql, parameters)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
+
+
+class WholeSeconds(Func):
+    """An instant as whole seconds since 1970, in the SQL of each database."""
+
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
+        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
+        return self.as_sql(compiler, connection, template=template, **context)
 
 
 def number(value: int) -> Value:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +97,21 @@ def test_a_connection_of_two_months_is_counted_once_and_its_bytes_per_month(edge
         )
         == 10_800
     )
+
+
+def test_ordinary_http_is_read_by_slot(edge):
+    for hour in range(24):
+        take(edge, delivery(hour=f"2026-11-21T{hour:02}:00:00Z"), now=NOW)
+
+    with CaptureQueriesContext(connection) as asked:
+        days = activity_between(["service-1"], NOW - 3 * DAY, NOW, slot=DAY)
+
+    key = ("service-1", "edge-1", microseconds(MIDNIGHT - DAY))
+    assert days[key]["requests"] == 24 * 3
+    [read] = [each["sql"] for each in asked if "requests" in each["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(read)
+        assert len(cursor.fetchall()) == 1
 
 
 def test_other_services_are_not_counted(edge):
