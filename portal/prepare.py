@@ -44,8 +44,9 @@ def prepare() -> None:
 
 
 def _require_same_secrets() -> None:
-    for fault, remedy in secret_ids.faults():
-        raise OtherInstallationError(f"{fault} {remedy}")
+    faults = [" ".join(each) for each in secret_ids.faults()]
+    if faults:
+        raise OtherInstallationError(" ".join(faults))
     secret_ids.keep_ids()
 
 

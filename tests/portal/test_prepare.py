@@ -74,6 +74,20 @@ def test_a_database_that_was_used_with_another_secret_is_not_used(
 
 
 @pytest.mark.django_db
+def test_all_secrets_that_are_not_those_of_the_database_are_named(folder, settings):
+    prepare.prepare()
+    for name in KEYS:
+        setattr(settings, name, "another-value-of-this-secret-987654")
+
+    with pytest.raises(OtherInstallationError) as refusal:
+        prepare.prepare()
+
+    assert [f"{name} is not the one" in str(refusal.value) for name in KEYS] == [
+        True for _ in KEYS
+    ]
+
+
+@pytest.mark.django_db
 def test_a_database_with_accounts_gets_no_demo(folder, acme):
     prepare.prepare()
 
