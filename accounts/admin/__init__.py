@@ -115,6 +115,8 @@ class AccountAdmin(ReadOnlyAdmin):
         100,000 accounts.
         """
         term = search_term.strip()
+        if not term:
+            return queryset, False
         members = Membership.objects.filter(user__email__startswith=term.lower())
         found = (
             Q(name__icontains=term)

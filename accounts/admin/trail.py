@@ -109,6 +109,8 @@ class ChainHeadAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[ChainHead], bool]:
         """Return the chains whose account's id or name starts with the term."""
         term = search_term.strip()
+        if not term:
+            return queryset, False
         found = Q(account_id__istartswith=term) | Q(account_name__istartswith=term)
         return queryset.filter(found), False
 

@@ -29,6 +29,17 @@ def test_a_search_says_what_it_finds(page):
     assert bool(page.search_fields) == bool(page.search_help_text)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
+@pytest.mark.parametrize("text", ["", "  "])
+def test_a_list_without_a_search_compares_nothing(page, rf, text):
+    rows = page.model._default_manager.all()
+
+    found, _ = page.get_search_results(rf.get("/"), rows, text)
+
+    assert str(found.query) == str(rows.query)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
 def test_no_filter_of_a_list_asks_about_the_name_of_a_boolean_column(page):
     booleans = {
