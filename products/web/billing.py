@@ -275,22 +275,24 @@ def _initial(saved: Budget | None) -> dict[str, Any]:
 def _running_context(
     access: AccountAccess, account: Account, now: datetime
 ) -> dict[str, Any]:
+    running, problem = None, ""
     try:
         running = running_account_bill(account, now)
     except Conflict as refusal:
-        return {
-            "running": None,
-            "problem": refusal.message,
-            "budget": None,
-            "currency": currency_of(account, month_at(account, now)),
-        }
+        problem = refusal.message
+    spent = running.subtotal if running is not None else None
+    context = {
+        "budget": budget_context(budget_state(access.actor, account, spent)),
+        "may_budget": access.decide(Permission.BUDGET_MANAGE).allowed,
+    }
+    if running is None:
+        currency = currency_of(account, month_at(account, now))
+        return context | {"running": None, "problem": problem, "currency": currency}
     held = {each.product for each in running.bill.terms.segments}
-    return {
+    return context | {
         "running": running,
         "month": month_name(str(running.bill.month)),
         "currency": running.bill.terms.currency,
-        "budget": budget_context(budget_state(access.actor, account, running.subtotal)),
-        "may_budget": access.decide(Permission.BUDGET_MANAGE).allowed,
         "others": other_costs(running.bill, running.services),
         "price_changes": [
             change

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import Account
 from products.billing.commands import set_budget
 from products.billing.commands.credits import grant_credit
-from products.billing.models import Budget
+from products.billing.models import Budget, Contract
 from products.catalogue.money import Money
 from products.enablement.models import BudgetBlock
 from products.metering.models import Edge
@@ -240,6 +240,35 @@ def test_a_block_is_shown_and_lifted_in_one_step(browser, sam, acme, shop, enabl
     answer = client.post(reverse("lift_budget_block"), follow=True)
 
     assert "New connections are accepted again." in text_of(answer)
+    assert not BudgetBlock.objects.exists()
+
+
+def test_a_block_is_lifted_although_the_bill_cannot_be_computed(
+    browser, sam, acme, enabled
+):
+    client = browser(sam)
+    typed = {"amount": "50", "thresholds": "100", "action": "block_new"}
+    client.post(reverse("budget"), typed)
+    block_by_budget(acme)
+    Contract.objects.create(
+        account=acme,
+        from_month="2026-11",
+        currency="EUR",  # in which nothing has a price
+        assigned_at=NOW,
+        assigned_by="Ada",
+        reason="Signed",
+    )
+
+    shown = text_of(client.get(reverse("billing")))
+    client.post(reverse("lift_budget_block"))
+
+    for words in (
+        "The running bill can't be computed",
+        "new WebSocket connections are refused",
+        "50.00 USD per month. Emails at 100 %.",
+        "Change budget…",
+    ):
+        assert words in shown
     assert not BudgetBlock.objects.exists()
 
 
