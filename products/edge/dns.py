@@ -119,16 +119,8 @@ class _Entry:
     started_at: float
     addresses: Sequence[Address] = ()  # of the last look-up that succeeded
     usable_until: float = 0.0
+    has_failed: bool = False  # it ended without an answer
     denied_reason: str = ""  # as it was logged
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the look-up ended without an answer."""
-        return (
-            self.task.done()
-            and not self.task.cancelled()
-            and isinstance(self.task.exception(), Unresolvable)
-        )
 
 
 class CachingResolver:
@@ -221,6 +213,7 @@ def _keep_result(
         return
     # Reading the exception marks it as seen, if the caller no longer waits for it.
     error = task.exception()
+    entry.has_failed = isinstance(error, Unresolvable)
     if error is None:
         entry.addresses = task.result()
         entry.usable_until = monotonic() + _STALE_SECONDS

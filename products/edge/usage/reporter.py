@@ -424,32 +424,28 @@ class Reporter:
             try:
                 if not StoredUsage.has_begun(folder):
                     continue
-                if self._remove_if_done(folder, before):
-                    continue
                 with StoredUsage(folder) as stored:
                     acknowledged = self._forget_lost_revisions(stored)
-                    used_bytes += stored.used_bytes()
-                    unsent += stored.unsent_count(acknowledged)
-                    pruning[folder.name] = Pruning(acknowledged, before)
+                    waiting = stored.unsent_count(acknowledged)
+                    is_old = stored.written_at < before
+                    size = stored.used_bytes()
+                if folder.name in self._finished and is_old and not waiting:
+                    self._remove(folder)
+                    continue
+                unsent += waiting
+                used_bytes += size
+                pruning[folder.name] = Pruning(acknowledged, before)
             except (StoreDamaged, StoreBusy, OSError) as error:
                 log.warning("%s cannot be tidied now: %s", folder, error)
         self.pruning = pruning
         self._used_bytes, self._unsent_bytes = used_bytes, unsent * _READING_BYTES
         self._choose_keep_seconds()
 
-    def _remove_if_done(self, folder: Path, before: float) -> bool:
+    def _remove(self, folder: Path) -> None:
         """Remove a finished instance whose last reading has arrived and is old enough."""
-        if folder.name not in self._finished:
-            return False
-        with StoredUsage(folder) as stored:
-            acknowledged = self._forget_lost_revisions(stored)
-            is_needed = stored.unsent_count(acknowledged) or stored.written_at >= before
-        if is_needed:
-            return False
         remove_instance(folder)
         self._finished.discard(folder.name)
         self._state.forget(folder.name)
-        return True
 
     def _choose_keep_seconds(self) -> None:
         """Keep what has arrived for less time while the store is more than half full."""
