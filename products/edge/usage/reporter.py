@@ -59,7 +59,7 @@ class ReportState:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kept = _Kept()
-        self._is_loaded = False
+        self.is_loaded = False
         self.is_saved = True  # whether the file has everything
 
     @property
@@ -69,20 +69,23 @@ class ReportState:
 
     def load(self) -> None:
         """Read the file, once; quarantine a damaged one. Raises OSError."""
-        if self._is_loaded:
+        if self.is_loaded:
             return
         try:
             self._kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            self.is_saved = True
         except FileNotFoundError:
             pass
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.error("%s is damaged: %s", self._path, error)  # noqa: TRY400 - no fault of the code
             quarantine_damaged(self._path)
-        self._is_loaded = True
+        self.is_loaded = True
 
     def save(self) -> None:
-        """Write what is only in memory. Raises OSError."""
+        """Write what is only in memory. Raises OSError, also if the file was not read yet."""
         if not self.is_saved:
+            if not self.is_loaded:
+                raise OSError("the file of the reports could not be read")
             atomic_write(self._path, msgspec.json.encode(self._kept))
             self.is_saved = True
 
@@ -182,6 +185,10 @@ class Reporter:
         """Whether the usage store is below its size."""
         return self._used_bytes < self._max_bytes
 
+    @property
+    def _quarantined(self) -> int:
+        return len(self._state.quarantined())
+
     def status(self) -> dict[str, Any]:
         """Return the state of reporting, for the portal's page about edges.
 
@@ -193,7 +200,7 @@ class Reporter:
         epoch = self._state.epoch
         return {
             "unsent_bytes": self._unsent_bytes,
-            "quarantined_records": len(self._state.quarantined()) + self._damaged,
+            "quarantined_records": self._quarantined + self._damaged,
             "complete_to": self._complete_to,
             "ingest_epoch": epoch,
         }
@@ -209,19 +216,27 @@ class Reporter:
         PortalUnreachable or PortalErrorResponse as soon as the portal does not accept a
         batch, and OSError.
         """
-        self._state.load()
+        self._load_state()
         are_finished = self._finish_dead(is_running)
         self._damaged = len(damaged_in(self._folder))
         try:
             complete_to = self._send_all()
             if complete_to is None:  # the portal was restored
                 complete_to = self._send_all()
-            is_known = are_finished and is_writable and not self._damaged
-            if complete_to and is_known and not self._state.quarantined():
+            is_known = are_finished and is_writable and self._state.is_loaded
+            is_known = is_known and not (self._damaged or self._quarantined)
+            if complete_to and is_known:
                 self._complete_to = complete_to
         finally:
             self._save_state()
             self._tidy(is_writable=is_writable and self._state.is_saved)
+
+    def _load_state(self) -> None:
+        try:
+            self._state.load()
+        except OSError as error:
+            # What is unsent is sent all the same, and all of it again.
+            log.warning("What has arrived is not known: %s", error)
 
     def _save_state(self) -> None:
         try:

@@ -193,3 +193,27 @@ def test_a_record_is_quarantined_once(root):
     again.run(running)
 
     assert len(quarantined(root)) == 1
+
+
+def test_a_file_that_cannot_be_read_holds_up_nothing_and_is_not_replaced(root):
+    """What it has is used as soon as it can be read."""
+    expected = write_history(root)
+    client = Client(fails=refusing)
+    reporter_for(root, client).run(running)
+    path, aside = root.parent / "reports.json", root.parent / "aside"
+    path.rename(aside)
+    path.mkdir()
+    client.totals.clear()
+    client.fails = lambda report: None
+    again = reporter_for(root, client)
+
+    again.run(running)
+    arrived = dict(client.totals)
+    complete_to = again.status()["complete_to"]
+    path.rmdir()
+    aside.rename(path)
+    again.run(running)
+
+    assert (arrived, complete_to) == (expected, 0)
+    assert quarantined(root) == [("INSTANCE", 13, 7_000_000)]
+    assert again.status()["quarantined_records"] == 1
