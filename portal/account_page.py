@@ -19,8 +19,8 @@ from accounts.models import Account, ApiToken, Invitation, Membership, OutgoingM
 from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
 from accounts.security_policy import SecurityPolicy, session_limits
-from products.billing.models import Budget, Invoice
-from products.billing.queries.completeness import uninvoiced_months
+from products.billing.models import Budget, Invoice, UninvoicedMonth
+from products.billing.queries.completeness import obstacle
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice, subtotal_in_words
 from products.billing.queries.terms import contract_of, currency_of, month_at
@@ -159,7 +159,10 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
         ),
         "webhooks": _webhooks(account),
         "usage": _usage(account, month),
-        "uninvoiced": uninvoiced_months(account, now),
+        "uninvoiced": [
+            (row, obstacle(account, Month.read(row.month), now))
+            for row in UninvoicedMonth.objects.filter(account=account).order_by("month")
+        ],
         "invoices": _rows(
             Invoice.objects.filter(account=account).order_by("-month", "-pk"),
             "billing_invoice",

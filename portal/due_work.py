@@ -16,7 +16,7 @@ from accounts.commands.retention import old_mail, old_notices
 from accounts.commands.token_expiry import NOTICES_BEFORE, expiring_tokens
 from accounts.models import OutgoingMail
 from portal.schedule import SCHEDULE
-from products.billing.models import Invoice
+from products.billing.models import Invoice, UninvoicedMonth
 from products.billing.queries.completeness import GRACE
 from products.domains.commands import CHECK_INTERVAL
 from products.domains.models import DomainClaim
@@ -80,13 +80,8 @@ def stuck_work(now: datetime) -> list[Stuck]:
         ),
         Stuck(
             "uninvoiced months",
-            UsagePeriod.objects.exclude(uninvoiced_since=None)
-            .order_by()
-            .values("account_id", "month")
-            .distinct()
-            .count(),
-            "Find the months in the admin, in the list of periods: the account's page says why a "
-            "month has no invoice.",
+            UninvoicedMonth.objects.count(),
+            "Open the months without an invoice in the admin: each says why it has none.",
         ),
         Stuck(
             "disputes",

@@ -508,3 +508,26 @@ class BudgetAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.percent} % in {self.month}"
+
+
+class UninvoicedMonth(models.Model):
+    """A month that is over and has something to bill, but that no sweep can invoice."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    month = models.CharField(max_length=MONTH_LENGTH)
+    since = models.DateTimeField("known since")
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "month without an invoice"
+        verbose_name_plural = "months without an invoice"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "month"],
+                name="one_mark_per_account_and_uninvoiced_month",
+                violation_error_message="The month is already marked.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.month

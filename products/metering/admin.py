@@ -349,10 +349,6 @@ class UsagePeriodAdmin(UsageAdmin):
     list_filter = (
         ("is_closed", yes_no_filter("state", yes="Closed", no="Open")),
         ("account_id", set_filter("account", unset="Unknown", filled="Known")),
-        (
-            "uninvoiced_since",
-            set_filter("invoice", unset="Not missing", filled="Missing"),
-        ),
     )
     search_fields = ("=service", "=account_id", "=month")
     search_help_text = "Service, account or month (2026-11), in full"
@@ -360,7 +356,7 @@ class UsagePeriodAdmin(UsageAdmin):
     fields = readonly_fields = (
         *list_display,
         *("http_from_clients", "http_to_clients", "stale_until", "digest"),
-        *("records_deleted_at", "uninvoiced_since"),
+        "records_deleted_at",
     )
 
     @admin.display(description="ordinary HTTP from clients")

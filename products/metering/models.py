@@ -436,8 +436,6 @@ class UsagePeriod(models.Model):
     is_closed = models.BooleanField("closed", db_default=False)
     # Set when the first of its usage records were deleted because they were old.
     records_deleted_at = models.DateTimeField(null=True, blank=True)
-    # Since when billing has known that the month has something to bill, but can't be invoiced.
-    uninvoiced_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "period"
@@ -453,11 +451,6 @@ class UsagePeriod(models.Model):
             models.Index(fields=["account_id", "month"], name="period_account_month"),
             models.Index(
                 fields=["service"], condition=STALE_PERIOD, name="period_stale"
-            ),
-            models.Index(
-                fields=["account_id", "month"],
-                condition=models.Q(uninvoiced_since__isnull=False),
-                name="period_uninvoiced",
             ),
         ]
 

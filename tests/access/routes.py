@@ -145,6 +145,7 @@ def samples(world: World) -> dict[str, Any]:
         "director": "tenant",
         "deed": "disable",
         "dispute_id": 1,
+        "mark_id": 1,
         "content_type_id": 1,
         "enablement_id": Enablement.objects.values_list("pk", flat=True)[0],
         "environment": "staging",

@@ -14,7 +14,7 @@ from accounts.roles import Role
 from portal.due_work import DUE, due_since, max_delay, stuck_work
 from portal.health import check_stuck, check_work
 from portal.schedule import SCHEDULE
-from products.billing.models import Invoice
+from products.billing.models import Invoice, UninvoicedMonth
 from products.catalogue.models import Plan, Product
 from products.domains.models import DomainClaim
 from products.enablement.models import Enablement
@@ -185,8 +185,8 @@ def test_an_email_for_an_invitation_that_ended_is_not_due(acme):
 STUCK = {
     "emails": lambda acme: mail(acme, attempts=8),
     "invoices": lambda acme: invoice(acme, ends_at=EARLIER, status="draft"),
-    "uninvoiced months": lambda acme: UsagePeriod.objects.create(
-        service="s", month="2026-10", as_of=NOW, uninvoiced_since=EARLIER
+    "uninvoiced months": lambda acme: UninvoicedMonth.objects.create(
+        account=acme, month="2026-10", since=EARLIER
     ),
     "disputes": lambda acme: UsageDispute.objects.create(
         kind="connection",

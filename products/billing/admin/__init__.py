@@ -39,6 +39,7 @@ from products.billing.bill import BANDWIDTH
 from products.billing.commands import (
     ContractTerms,
     assign_contract,
+    draft_invoice,
     finalize_invoice,
     grant_credit,
     void_invoice,
@@ -55,11 +56,13 @@ from products.billing.models import (
     Invoice,
     InvoiceLine,
     NumberSeries,
+    UninvoicedMonth,
 )
 from products.billing.queries.completeness import (
     final_at,
     missing_usage,
     months_to_invoice,
+    obstacle,
 )
 from products.billing.queries.terms import (
     contract_of,
@@ -370,6 +373,52 @@ class InvoiceAdmin(ReadOnlyAdmin):
             back=invoice,
             context={"explanation": _after_void(invoice, timezone.now())},
         )
+
+
+@admin.register(UninvoicedMonth)
+class UninvoicedMonthAdmin(ReadOnlyAdmin):
+    """Months that have something to bill but no invoice; staff draft it once that is possible."""
+
+    list_display = ("account", "month", "since")
+    list_select_related = ("account",)
+    search_fields = ("=account__id", "account__name", "=month")
+    search_help_text = (
+        "A part of the account's name; or its ID or a month (2026-11) in full"
+    )
+    ordering = ("month", "account__name")
+    fields = readonly_fields = (*list_display, "reason")
+    change_form_template = "admin/billing/uninvoiced_month.html"
+    own_pages = (("<int:mark_id>/draft/", "draft_view", "billing_uninvoiced_draft"),)
+
+    @admin.display(description="reason")
+    def reason(self, mark: UninvoicedMonth) -> str:
+        """Return why the month has no invoice."""
+        return obstacle(mark.account, Month.read(mark.month), timezone.now())
+
+    def draft_view(self, request: HttpRequest, mark_id: int) -> HttpResponse:
+        """Draft the invoice of a month, also of one that is too long ago for the sweep."""
+        mark = row_or_404(UninvoicedMonth, mark_id)
+        month = Month.read(mark.month)
+        return self.command_form_view(
+            request,
+            forms.Form(request.POST or None),
+            partial(draft_invoice, account=mark.account, month=month),
+            title=f"Draft the invoice of {mark.account} for {month}",
+            button="Draft invoice",
+            done=lambda drafted: (
+                f"Drafted the invoice of {mark.account} for {month}."
+                if drafted
+                else f"{mark.account} has nothing to bill for {month}."
+            ),
+            context={
+                "explanation": f"{self.reason(mark)} The draft becomes final by itself "
+                "once nothing is missing."
+            },
+        )
+
+    def trail_filter(self, row: UninvoicedMonth) -> dict[str, str]:
+        """Return the filter for the entries about invoices of the account."""
+        return {"account": row.account_id, "target_type": "invoice"}
 
 
 @admin.register(Adjustment)

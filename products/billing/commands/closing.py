@@ -16,6 +16,7 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.commands.lines import money_fact, next_number, write_bill
 from products.billing.commands.running import active_invoice
+from products.billing.commands.uninvoiced import unmark_uninvoiced
 from products.billing.credit_use import credits_used
 from products.billing.models import Adjustment, CreditEntry, Invoice
 from products.billing.queries.bills import (
@@ -37,7 +38,6 @@ from products.billing.queries.invoices import unfinished_invoices
 from products.billing.queries.rows import fill_parties
 from products.billing.queries.terms import contract_of, period_of, terms_of
 from products.catalogue.money import Money
-from products.metering.commands import mark_uninvoiced
 from products.months import Month
 
 
@@ -78,7 +78,7 @@ def draft_invoice(
     _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
-        mark_uninvoiced(account.pk, month, None)
+        unmark_uninvoiced(account, month)
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -127,7 +127,7 @@ def finalize_invoice(
     _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
-        mark_uninvoiced(account.pk, month, None)
+        unmark_uninvoiced(account, month)
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -276,7 +276,7 @@ def _check_complete(invoice: Invoice, now: datetime) -> None:
 def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
     """Save the bill as a draft. Raises TermsChanged if it is not based on the terms of now."""
     account = invoice.account
-    mark_uninvoiced(account.pk, bill.month, None)
+    unmark_uninvoiced(account, bill.month)
     pending = sum(
         each.amount_micros
         for each in pending_adjustments(account.pk, bill.month, bill.terms.currency)

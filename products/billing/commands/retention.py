@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from accounts.models import Account
+from products.billing.commands.uninvoiced import mark_uninvoiced
 from products.billing.queries.completeness import (
     lacks_invoice,
     months_to_invoice,
@@ -14,7 +15,6 @@ from products.metering.commands import (
     deletable_periods,
     delete_old_voided,
     delete_records,
-    mark_uninvoiced,
 )
 from products.metering.queries.periods import owners_of
 from products.months import Month
@@ -57,4 +57,4 @@ def _mark(account: Account, month: Month, now: datetime) -> None:
     """Mark a month that the sweep of invoices no longer tries, although it has something to bill."""
     is_tried = month in months_to_invoice(month_at(account, now))
     if not is_tried and lacks_invoice(account, month, now):
-        mark_uninvoiced(account.pk, month, now)
+        mark_uninvoiced(account, month, now)

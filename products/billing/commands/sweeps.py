@@ -20,12 +20,12 @@ from products.billing.commands.closing import (
 from products.billing.commands.corrections import correct_month
 from products.billing.commands.credits import expire_credits
 from products.billing.commands.running import refresh_bill
+from products.billing.commands.uninvoiced import mark_uninvoiced
 from products.billing.models import Invoice
 from products.billing.queries.bills import is_stale
 from products.billing.queries.completeness import final_at, months_to_invoice
 from products.billing.queries.invoices import accounts_to_bill, unfinished_invoices
 from products.billing.queries.terms import CurrencyConflict, month_at
-from products.metering.commands import mark_uninvoiced
 from products.months import Month
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _close_month(account: Account, *, month: Month, now: datetime) -> None:
         try:
             draft_invoice(JOB, account=account, month=month, now=now)
         except (CurrencyConflict, UsageDeleted):  # no later run can do it either
-            mark_uninvoiced(account.pk, month, now)
+            mark_uninvoiced(account, month, now)
             raise
     elif invoice.status == Invoice.Status.DRAFT:
         if now >= final_at(invoice):

@@ -201,6 +201,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='UninvoicedMonth',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.CharField(max_length=7)),
+                ('since', models.DateTimeField(verbose_name='known since')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+            ],
+            options={
+                'verbose_name': 'month without an invoice',
+                'verbose_name_plural': 'months without an invoice',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('account', 'month'), name='one_mark_per_account_and_uninvoiced_month', violation_error_message='The month is already marked.')],
+            },
+        ),
+        migrations.CreateModel(
             name='Contract',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

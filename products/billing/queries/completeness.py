@@ -83,29 +83,15 @@ def lacks_invoice(account: Account, month: Month, now: datetime) -> bool:
     return _has_something_to_bill(account, month, now)
 
 
-def uninvoiced_months(account: Account, now: datetime) -> dict[str, str]:
-    """Return why months of an account that have something to bill can't be invoiced, by month."""
-    months = (
-        UsagePeriod.objects.filter(service__in=service_ids_of(account.pk))
-        .exclude(uninvoiced_since=None)
-        .order_by("month")
-        .values_list("month", flat=True)
-        .distinct()
-    )
-    return {month: _obstacle(account, Month.read(month), now) for month in months}
-
-
-def _obstacle(account: Account, month: Month, now: datetime) -> str:
+def obstacle(account: Account, month: Month, now: datetime) -> str:
+    """Return why a month that has something to bill can't be invoiced, or that it now can."""
     if deleted_usage(account.pk, month):
         return "Its usage records were deleted."
     try:
         running_bill(account, month, now)
     except CurrencyConflict as conflict:
         return conflict.message
-    return (
-        "It can be invoiced now. If it is too long ago to be invoiced automatically, run "
-        f"manage.py close_month {month} --account {account.pk} --finalize."
-    )
+    return "It can be invoiced now."
 
 
 def _has_something_to_bill(account: Account, month: Month, now: datetime) -> bool:

@@ -20,7 +20,6 @@ from products.metering.commands.outages import (
 )
 from products.metering.commands.periods import (
     keep_bounds,
-    mark_uninvoiced,
     presume_closed,
     rebuild_stale_periods,
     rebuild_usage,
@@ -46,7 +45,6 @@ __all__ = [
     "ingest",
     "issue_credential",
     "keep_bounds",
-    "mark_uninvoiced",
     "note_outage",
     "note_status",
     "presume_closed",

@@ -28,7 +28,7 @@ from products.metering.queries.periods import (
     owners_of,
     services_of,
 )
-from products.metering.queries.usage import service_ids_of, snapshot
+from products.metering.queries.usage import snapshot
 from products.months import MAX_UTC_OFFSET, REPORT_WINDOW, Month
 
 logger = logging.getLogger(__name__)
@@ -124,16 +124,6 @@ def keep_bounds(
 
 def _kept_bounds(period: UsagePeriod) -> Sequence[int]:
     return period.at_bounds["bounds"] if period.at_bounds else ()
-
-
-def mark_uninvoiced(account_id: str, month: Month, since: datetime | None) -> None:
-    """Note on an account's periods since when their month can't be invoiced; None if it can."""
-    periods = UsagePeriod.objects.filter(
-        service__in=service_ids_of(account_id), month=str(month)
-    )
-    marked = periods.exclude(uninvoiced_since=None)
-    to_change = marked if since is None else periods.filter(uninvoiced_since=None)
-    to_change.update(uninvoiced_since=since)
 
 
 def rebuild_usage(

@@ -177,12 +177,11 @@ class Migration(migrations.Migration):
                 ('stale_until', models.DateTimeField(blank=True, null=True)),
                 ('is_closed', models.BooleanField(db_default=False, verbose_name='closed')),
                 ('records_deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('uninvoiced_since', models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 'verbose_name': 'period',
                 'default_permissions': (),
-                'indexes': [models.Index(fields=['account_id', 'month'], name='period_account_month'), models.Index(condition=models.Q(('as_of', None), ('as_of__lt', models.F('stale_until')), _connector='OR'), fields=['service'], name='period_stale'), models.Index(condition=models.Q(('uninvoiced_since__isnull', False)), fields=['account_id', 'month'], name='period_uninvoiced')],
+                'indexes': [models.Index(fields=['account_id', 'month'], name='period_account_month'), models.Index(condition=models.Q(('as_of', None), ('as_of__lt', models.F('stale_until')), _connector='OR'), fields=['service'], name='period_stale')],
                 'constraints': [models.UniqueConstraint(fields=('service', 'month'), name='one_period_per_service_and_month', violation_error_message='The service already has a period for this month.')],
             },
         ),

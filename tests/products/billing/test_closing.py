@@ -26,6 +26,7 @@ from products.billing.models import (
     CreditNote,
     Invoice,
     NumberSeries,
+    UninvoicedMonth,
 )
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import (
@@ -650,13 +651,43 @@ def test_a_month_that_cannot_be_invoiced_is_stuck_until_it_can(
     close_due_months(CLOSED)
     close_due_months(CLOSED + timedelta(hours=1))
 
-    assert UsagePeriod.objects.get().uninvoiced_since == CLOSED
+    [mark] = UninvoicedMonth.objects.all()
+    assert (mark.account, mark.month, mark.since) == (acme, "2026-10", CLOSED)
     why = "No invoice for October 2026 Acme is billed in EUR, but these products have"
     assert why in text_of(staff.get(page))
 
     contract.delete()
-    assert "manage.py close_month 2026-10" in text_of(staff.get(page))
+    assert "It can be invoiced now." in text_of(staff.get(page))
     close_due_months(CLOSED + timedelta(hours=2))
 
-    assert UsagePeriod.objects.get().uninvoiced_since is None
+    assert UninvoicedMonth.objects.count() == 0
     assert "No invoice for" not in text_of(staff.get(page))
+
+
+def test_a_month_whose_only_charge_is_a_fee_is_stuck_too(acme, enabled, staff):
+    Contract.objects.create(
+        account=acme, from_month="2026-10", currency="EUR", assigned_at=CLOSED
+    )
+
+    close_due_months(CLOSED)
+
+    assert UsagePeriod.objects.count() == 0
+    assert UninvoicedMonth.objects.get().month == "2026-10"
+
+
+def test_staff_draft_the_invoice_of_a_month_too_long_ago_for_the_sweep(
+    acme, shop, enabled, staff
+):
+    connection_usage(shop, MID_OCTOBER, 90)
+    mark = UninvoicedMonth.objects.create(account=acme, month="2026-10", since=CLOSED)
+    page = reverse("admin:billing_uninvoicedmonth_change", args=[mark.pk])
+    draft = reverse("admin:billing_uninvoiced_draft", args=[mark.pk])
+    assert "Reason: It can be invoiced now." in text_of(staff.get(page))
+    assert draft in staff.get(page).text
+
+    answer = staff.post(draft, {"csrfmiddlewaretoken": "sent by browsers"})
+
+    invoice = Invoice.objects.get()
+    assert answer.url == reverse("admin:billing_uninvoicedmonth_changelist")
+    assert (invoice.month, invoice.status) == ("2026-10", "draft")
+    assert UninvoicedMonth.objects.count() == 0

@@ -7,7 +7,7 @@ import pytest
 from accounts.actor import Actor
 from products.billing.commands.closing import UsageDeleted, draft_invoice
 from products.billing.commands.retention import delete_old_usage
-from products.billing.models import Contract, Invoice
+from products.billing.models import Contract, Invoice, UninvoicedMonth
 from products.billing.queries.invoices import invoice_check
 from products.catalogue.commands import add_plan
 from products.enablement.commands import start_trial
@@ -61,8 +61,7 @@ def months_left():
 
 
 def marked():
-    rows = UsagePeriod.objects.exclude(uninvoiced_since=None)
-    return sorted(rows.values_list("month", flat=True))
+    return sorted(UninvoicedMonth.objects.values_list("month", flat=True))
 
 
 def test_records_of_old_closed_months_are_deleted_and_periods_stay(used):
