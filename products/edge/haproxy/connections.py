@@ -7,6 +7,7 @@ long as one HAProxy master, which may be longer than one agent.
 
 import asyncio
 import contextlib
+import functools
 import re
 import time
 from collections import Counter
@@ -368,23 +369,22 @@ class MeteringSession:
                 self.meter, stored.notes(), is_replacement=is_replacement
             )
 
-    def accepted(self, line: dict[str, Any]) -> None:
-        """Take an accept line: the first record of a connection."""
-        self.connections.accepted(line["id"], line["svc"], int(line["at"]))
-
-    def ended(self, line: dict[str, Any]) -> None:
-        """Take an end line: the final record of a connection, or a forwarded request."""
-        if line["kind"] == "ws":
+    def take(self, line: dict[str, Any]) -> None:
+        """Count a line: a connection's first or final record, or a forwarded request."""
+        event, service = line["ev"], line["svc"]
+        if event == "accept":
+            self.connections.accepted(line["id"], service, int(line["at"]))
+        elif event == "end" and line["kind"] == "web":
+            self._requests.ended(line["pid"], service, line["up"], line["down"])
+        elif event == "end" and line["kind"] == "ws":
             started_us = int(line["at"]) * 1000
-            self.connections.seen_in_table(line["id"], line["svc"], started_us)
+            self.connections.seen_in_table(line["id"], service, started_us)
             self.connections.ended(
                 line["id"],
                 duration_us=max(0, int(line["td"])) * 1000,
                 from_client=line["up"],
                 to_client=line["down"],
             )
-        elif line["kind"] == "web":
-            self._requests.ended(line["pid"], line["svc"], line["up"], line["down"])
 
     async def poll(self, master: MasterSocket, processes: Processes) -> None:
         """Read every worker's tables. Raises what `catch_up` raises."""
@@ -432,10 +432,13 @@ class SessionKeeper:
         max_bytes: int,
         route_of: Callable[[str], Route | None],
     ) -> None:
-        self._folder = folder
-        self._usage_folder = usage_folder
-        self._max_bytes = max_bytes
-        self._route_of = route_of
+        self._session_of = functools.partial(
+            MeteringSession,
+            folder,
+            usage_folder,
+            max_bytes=max_bytes,
+            route_of=route_of,
+        )
         self._identity = ""
         self._early: list[dict[str, Any]] = []
         self.session: MeteringSession | None = None
@@ -482,14 +485,7 @@ class SessionKeeper:
         self.close(is_over=True)
         try:
             # In a thread, because an earlier agent may have written very much.
-            self.session = await asyncio.to_thread(
-                MeteringSession,
-                self._folder,
-                self._usage_folder,
-                identity=identity,
-                max_bytes=self._max_bytes,
-                route_of=self._route_of,
-            )
+            self.session = await asyncio.to_thread(self._session_of, identity=identity)
         except (OSError, StoreBusy, StoreDamaged) as error:
             self.is_refused = True
             raise StoreUnwritable(str(error)) from error
@@ -510,10 +506,7 @@ class SessionKeeper:
         if line["ev"] in LIMIT_ERRORS:
             self.rejected += 1
         if self.session is not None:
-            if line["ev"] == "accept":
-                self.session.accepted(line)
-            elif line["ev"] == "end":
-                self.session.ended(line)
+            self.session.take(line)
         elif line["ev"] not in {"accept", "end"} or line.get("kind") == "web":
             return
         elif len(self._early) < MAX_EARLY_LINES:
