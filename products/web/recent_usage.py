@@ -14,7 +14,7 @@ from products.billing.queries.bills import RunningMonth
 from products.billing.queries.running import costs_so_far
 from products.calendars import Calendar, calendar_of
 from products.catalogue.money import MICROS
-from products.metering.queries import freshness
+from products.metering.queries import Freshness, freshness
 from products.metering.queries.daily import Bounds, MinutesAtBounds, minutes_at
 from products.months import midnights
 from products.web.usage_chart import Bar, Chart, ChartDay, usage_chart
@@ -65,7 +65,8 @@ def recent_usage(
     )
     known = {} if running is None else {running.bill.month: running.used}
     used = minutes_at(service_ids, bounds, calendar, known)
-    days = _days_between(used, bounds, calendar, now)
+    counted = freshness(now, counted_at=used.counted_at)
+    days = _days_between(used, bounds, counted, local)
     return RecentUsage(days, usage_chart(days).bars)
 
 
@@ -113,9 +114,12 @@ def month_so_far(
     until_today = bounds[: bisect_right(bounds, now) + 1]
     if running is None:
         used = minutes_at(service_ids, until_today, calendar)
+        counted = freshness(now, counted_at=used.counted_at)
     else:
         used = running.used.of(service_ids).minutes_at(until_today)
-    days = _days_between(used, until_today, calendar, now)
+        counted = running.freshness
+    local = ZoneInfo(calendar.zone_at(now))
+    days = _days_between(used, until_today, counted, local)
     if running is not None:
         costs = costs_so_far(running, until_today)
         days = [
@@ -127,11 +131,10 @@ def month_so_far(
 
 
 def _days_between(
-    used: MinutesAtBounds, bounds: Bounds, calendar: Calendar, now: datetime
+    used: MinutesAtBounds, bounds: Bounds, fresh: Freshness, local: ZoneInfo
 ) -> list[ChartDay]:
     """Return the days that start at the bounds but the last."""
-    counted = freshness(now, counted_at=used.counted_at).complete_to
-    local = ZoneInfo(calendar.zone_at(now))
+    counted = fresh.complete_to
     return [
         ChartDay(
             label=day_of_year_text(start.astimezone(local).date()),

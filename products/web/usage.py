@@ -36,7 +36,7 @@ from products.metering.queries import (
     rounding_example,
     usage_at,
 )
-from products.metering.queries.daily import MonthUsage, totals_of
+from products.metering.queries.daily import totals_of
 from products.months import Month, midnights, month_name
 from products.services.models import Service
 from products.web.invoices import corrections_context
@@ -144,7 +144,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     sees_costs = access.decide(Permission.BILLING_READ).allowed
     whole = costs_of_month(account, month, now) if sees_costs else None
     costs = whole.days if whole else ()
-    found = month_usage(access, account, month, now, used=whole.used if whole else None)
+    found = month_usage(access, account, month, now, whole)
     budget = Budget.objects.filter(account=account).first() if sees_costs else None
     days = found.days(costs)
     context = {
@@ -186,21 +186,21 @@ def month_usage(
     account: Account,
     month: Month,
     now: datetime,
-    *,
-    used: MonthUsage | None = None,
+    whole: MonthCosts | None = None,
 ) -> DailyUsage:
     """Return what the services that the actor may see used in a month, by day.
 
-    With `used`, of what was read of all services already.
+    With `whole`, of what was read of all services already.
     """
     period = period_of(account, month)
     services = {row.pk: row for row in Service.objects.visible_in(access)}
     bounds = midnights(period.starts_at, period.ends_at, period.zone)
     at_bounds = (
         usage_at(list(services), month, bounds)
-        if used is None
-        else used.of(services).at(bounds)
+        if whole is None or whole.used is None
+        else whole.used.of(services).at(bounds)
     )
+    fresh = whole.freshness if whole else None
     return DailyUsage(
         account=account,
         month=month,
@@ -208,7 +208,7 @@ def month_usage(
         services=services,
         bounds=bounds,
         used=at_bounds,
-        freshness=freshness(now, counted_at=at_bounds.counted_at),
+        freshness=fresh or freshness(now, counted_at=at_bounds.counted_at),
         now=now,
     )
 

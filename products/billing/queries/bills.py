@@ -22,7 +22,12 @@ from products.billing.models import Adjustment, Invoice
 from products.billing.queries.terms import period_of, terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import UsagePeriod
-from products.metering.queries import complete_to, totals_between
+from products.metering.queries import (
+    Freshness,
+    complete_to,
+    freshness,
+    totals_between,
+)
 from products.metering.queries.daily import MonthUsage, usage_up_to
 from products.metering.queries.digests import (
     byte_lines,
@@ -77,10 +82,11 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class RunningMonth:
-    """The bill of a month that still runs, and the usage at `bounds_of` its terms."""
+    """The bill of a month that still runs, and the usage at `bounds_of` its terms, which is so fresh."""
 
     bill: Bill
     used: MonthUsage
+    freshness: Freshness
 
 
 def running_bill(account: Account, month: Month, now: datetime) -> Bill:
@@ -100,7 +106,9 @@ def running_month(account: Account, month: Month, now: datetime) -> RunningMonth
     used = usage_up_to(service_ids_of(account.pk), month, bounds_of(terms))
     usage = [_segment_usage(used, each) for each in terms.segments]
     counted_at = min(now, used.counted_at or now)
-    return RunningMonth(_bill(account, month, terms, usage, counted_at), used)
+    fresh = freshness(now, counted_at=counted_at)
+    bill = _bill(account, month, terms, usage, counted_at, fresh.complete_to)
+    return RunningMonth(bill, used, fresh)
 
 
 def bounds_of(terms: Terms) -> list[datetime]:
@@ -116,7 +124,7 @@ def computed_bill(account: Account, month: Month, now: datetime) -> Bill:
     terms = terms_of(account, month)
     services = service_ids_of(account.pk)
     usage = [_counted_usage(services, month, each) for each in terms.segments]
-    return _bill(account, month, terms, usage, now)
+    return _bill(account, month, terms, usage, now, complete_to())
 
 
 def _bill(
@@ -125,10 +133,11 @@ def _bill(
     terms: Terms,
     usage: Sequence[SegmentUsage],
     counted_at: datetime,
+    complete: datetime | None,
 ) -> Bill:
     pending = pending_adjustments(account.pk, month, terms.currency)
     lines = [*lines_of(terms, usage), *_adjustment_lines(terms, pending)]
-    return Bill(month, terms, tuple(usage), tuple(lines), counted_at, complete_to())
+    return Bill(month, terms, tuple(usage), tuple(lines), counted_at, complete)
 
 
 def pending_adjustments(

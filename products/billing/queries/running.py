@@ -34,7 +34,6 @@ from products.catalogue.money import EXACT, Money, exact_sum
 from products.metering.queries import (
     Bounds,
     Freshness,
-    freshness,
 )
 from products.metering.queries.daily import MonthUsage, totals_of, usage_up_to
 from products.metering.queries.usage import service_ids_of, snapshot
@@ -77,6 +76,7 @@ class MonthCosts:
     days: Sequence[MonthCost]
     used: MonthUsage | None
     invoice: Invoice | None = None
+    freshness: Freshness | None = None  # of the month that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +132,12 @@ def running_account_bill(account: Account, now: datetime) -> RunningBill:
     """Return the running bill by product and service, with a forecast. Raises CurrencyConflict."""
     running = running_month(account, month_at(account, now), now)
     bill = running.bill
-    fresh = freshness(now, counted_at=bill.counted_at)
     return RunningBill(
         bill=bill,
-        freshness=fresh,
+        freshness=running.freshness,
         products=tuple(product_costs(bill).values()),
         services=service_costs(account, bill),
-        forecast=_forecast(account, running, fresh),
+        forecast=_forecast(account, running),
     )
 
 
@@ -203,6 +202,7 @@ def costs_of_month(account: Account, month: Month, now: datetime) -> MonthCosts 
         others=other_costs(bill, services),
         days=costs_so_far(running, _days_of(bill.terms)),
         used=running.used,
+        freshness=running.freshness,
     )
 
 
@@ -325,17 +325,13 @@ def _usage_until(terms: Terms, used: _UsedAt, until: datetime) -> list[SegmentUs
     ]
 
 
-def _forecast(
-    account: Account, running: RunningMonth, fresh: Freshness
-) -> Forecast | None:
-    terms = running.bill.terms
+def _forecast(account: Account, running: RunningMonth) -> Forecast | None:
+    terms, complete_to = running.bill.terms, running.freshness.complete_to
     timed = [each.starts_at for each in terms.segments if each.meter == CONNECTION_TIME]
     start = min(timed, default=terms.starts_at)
     # An account without a product has traffic too, but none before it was created.
-    bounds = pace_bounds(
-        _days_of(terms), max(start, account.created_at), fresh.complete_to
-    )
-    if bounds is None or fresh.complete_to is None:
+    bounds = pace_bounds(_days_of(terms), max(start, account.created_at), complete_to)
+    if bounds is None or complete_to is None:
         return None
     starts_at, ends_at, days = bounds
     used = _used_at(running.used, bounds_of(terms))
@@ -346,6 +342,6 @@ def _forecast(
         used.between(CONNECTION_TIME, starts_at, ends_at),
         used.between(BANDWIDTH, starts_at, ends_at),
     )
-    usage = with_rest(terms.segments, running.bill.usage, pace, fresh.complete_to)
+    usage = with_rest(terms.segments, running.bill.usage, pace, complete_to)
     lines = [*lines_of(terms, usage), *_adjustments(running.bill)]
     return Forecast(subtotal(lines, terms.currency), pace.days)

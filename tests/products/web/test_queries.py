@@ -7,7 +7,7 @@ from tests.products.web.conftest import queries_of
 
 @pytest.mark.parametrize(
     ("page", "queries"),
-    [("/", 37), ("/products/", 32), ("/usage/", 22), ("/billing/", 31)],
+    [("/", 36), ("/products/", 30), ("/usage/", 21), ("/billing/", 30)],
 )
 def test_a_page_takes_a_constant_number_of_queries(
     browser, sam, switched_on, page, queries
