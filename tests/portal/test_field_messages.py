@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django import forms
 from rest_framework import serializers
 
 from accounts.body_text import OneOfField, TextField, TextsField
@@ -49,3 +50,35 @@ def test_a_sentence_says_what_to_enter(field, value, said):
 
     assert not reader.is_valid()
     assert error_text(reader.errors) == f"{field}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (forms.CharField(max_length=5), "123456", "Enter at most 5 characters."),
+        (forms.CharField(min_length=2), "1", "Enter at least 2 characters."),
+        (forms.IntegerField(min_value=1), "0", "Enter a number from 1."),
+        (forms.IntegerField(max_value=9), "10", "Enter a number up to 9."),
+        (
+            forms.DecimalField(max_digits=3, decimal_places=1),
+            "1.25",
+            "Enter a number with at most 1 decimal.",
+        ),
+        (
+            forms.DecimalField(max_digits=3, decimal_places=1),
+            "125.5",
+            "Enter a number with at most 3 digits.",
+        ),
+        (forms.ChoiceField(choices=[("a", "A")]), "b", "Choose one of the options."),
+        (
+            forms.MultipleChoiceField(choices=[("a", "A")]),
+            ["b"],
+            "Choose only options of the list.",
+        ),
+    ],
+)
+def test_a_form_says_the_same(field, value, said):
+    with pytest.raises(forms.ValidationError) as refused:
+        field.clean(value)
+
+    assert refused.value.messages[0] == said

@@ -269,11 +269,11 @@ def test_filters_without_a_match_are_explained(sam, browser, write):
     ("query", "message"),
     [
         ({"since": "yesterday"}, "Enter a valid date."),
-        ({"action": "x"}, "Select a valid choice."),
-        ({"outcome": "maybe"}, "Select a valid choice."),
-        ({"sort": "best"}, "Select a valid choice."),
-        ({"service": "x"}, "Select a valid choice."),
-        ({"actor": "x" * 65}, "Select a valid choice."),
+        ({"action": "x"}, "Choose one of the options."),
+        ({"outcome": "maybe"}, "Choose one of the options."),
+        ({"sort": "best"}, "Choose one of the options."),
+        ({"service": "x"}, "Choose one of the options."),
+        ({"actor": "x" * 65}, "Choose one of the options."),
     ],
 )
 def test_an_invalid_query_is_a_clear_error(sam, browser, query, message):

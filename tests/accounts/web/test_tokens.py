@@ -118,7 +118,7 @@ def test_only_visible_services_can_be_chosen(acme, lin, shop, browser, form):
         ({"expires_on": "9998-12-31"}, "Choose an expiry date within the next year."),
         ({"expires_on": "tomorrow"}, "Enter a valid date."),
         ({"expires_on": ""}, "This field is required."),
-        ({"scope": "everything"}, "Select a valid choice."),
+        ({"scope": "everything"}, "Choose one of the options."),
         ({"name": ""}, "This field is required."),
     ],
 )

@@ -186,10 +186,10 @@ def test_what_changed_after_the_preview_is_previewed_again(
             typed_price(*TWO_TIERS, effective_from="2020-01-01 00:00"),
             "must start after the current one",
         ),
-        (typed_price(*TWO_TIERS, meter="miles"), "Select a valid choice"),
+        (typed_price(*TWO_TIERS, meter="miles"), "Choose one of the options."),
         (typed_price(*TWO_TIERS, currency="$"), "Enter a currency of ISO 4217"),
         (typed_price(*TWO_TIERS, currency="eur"), "A plan keeps its currency."),
-        (typed_price(*TWO_TIERS, fee="-1"), "greater than or equal to 0"),
+        (typed_price(*TWO_TIERS, fee="-1"), "Enter a number from 0."),
     ],
 )
 def test_an_impossible_price_is_not_previewed(
