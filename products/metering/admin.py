@@ -1,8 +1,10 @@
 """Edges, usage and disputes in the admin: read-only, except that staff resolve disputes."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from django import forms
@@ -10,6 +12,7 @@ from django.contrib import admin
 from django.db.models import (
     Exists,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
 )
@@ -42,6 +45,7 @@ from products.services.models import Service
 from products.units import bytes_in_words, duration_in_words
 
 _HOUR_SECONDS = 3600
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
 # An account is created before its services, so this covers both.
@@ -245,6 +249,21 @@ class UsageAdmin(ReadOnlyAdmin):
         )
         return named
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Return the rows that have each word in one of the fields, and the month if it is one.
+
+        Django's search for a whole value ignores case, so it reads all records.
+        """
+        for word in search_term.split():
+            if _MONTH.fullmatch(word) and "month" in self.list_display:
+                queryset = queryset.filter(month=word)
+            else:
+                conditions = (Q(**{name: word}) for name in self.search_fields)
+                queryset = queryset.filter(reduce(or_, conditions))
+        return queryset, False
+
     def trail_filter(self, row: Any) -> dict[str, str]:
         """Return the filter for the entries of the service."""
         return {"service": row.service}
@@ -300,8 +319,8 @@ class ConnectionUsageAdmin(UsageAdmin):
         ),
         ConnectionsKnownFilter,
     )
-    search_fields = ("=connection_id", "=service", "=month")
-    search_help_text = "Connection, service or month (2026-11), in full"
+    search_fields = ("connection_id", "service")
+    search_help_text = "Connection or service, or month (2026-11), or both; in full"
     ordering = ("-pk",)
     fields = readonly_fields = (*list_display, "clock_differs", "last_reported_at")
 
@@ -332,7 +351,7 @@ class DeliveryUsageAdmin(UsageAdmin):
         *("requests", "from_clients", "to_clients"),
     )
     list_filter = (DeliveryKnownFilter,)
-    search_fields = ("=service", "=edge", "=instance")
+    search_fields = ("service", "edge", "instance")
     search_help_text = "Service, edge or instance, in full"
     ordering = ("-hour", "service")
     fields = readonly_fields = list_display
@@ -350,8 +369,8 @@ class UsagePeriodAdmin(UsageAdmin):
         ("is_closed", yes_no_filter("state", yes="Closed", no="Open")),
         ("account_id", set_filter("account", unset="Unknown", filled="Known")),
     )
-    search_fields = ("=service", "=account_id", "=month")
-    search_help_text = "Service, account or month (2026-11), in full"
+    search_fields = ("service", "account_id")
+    search_help_text = "Service or account, or month (2026-11), or both; in full"
     ordering = ("-month", "service")
     fields = readonly_fields = (
         *list_display,
@@ -388,8 +407,10 @@ class UsageDisputeAdmin(UsageAdmin):
         "reason",
         "kind",
     )
-    search_fields = ("=record_id", "=service", "=account_id", "=month")
-    search_help_text = "Record, service, account or month (2026-11), in full"
+    search_fields = ("record_id", "service", "account_id")
+    search_help_text = (
+        "Record, service or account, or month (2026-11), or both; in full"
+    )
     ordering = ("-found_at", "-pk")
     change_form_template = "admin/metering/dispute.html"
     own_pages = (

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_usage
-from products.metering.models import UsageDispute, UsagePeriod
+from products.metering.models import ConnectionUsage, UsageDispute, UsagePeriod
 from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
@@ -250,3 +250,25 @@ def test_member_cannot_open_the_page_of_a_dispute(dispute):
         "/admin/login/",
     )
     assert dispute.is_open
+
+
+def test_connections_are_searched_by_whole_values(staff, shop, dispute):
+    usage = ConnectionUsage.objects.get()
+    page = reverse("admin:metering_connectionusage_changelist")
+
+    found = {
+        words: staff.get(page, {"q": words}).context["cl"].queryset
+        for words in (
+            usage.connection_id,
+            shop.pk,
+            f"{shop.pk} {usage.month}",
+            f"{shop.pk} 2001-01",
+            shop.pk.swapcase(),
+        )
+    }
+
+    # An index has the values as they are, not in capitals or as a pattern.
+    query = str(found[shop.pk].query)
+    assert [len(rows) for rows in found.values()] == [1, 1, 1, 0, 0]
+    assert "UPPER" not in query
+    assert "LIKE" not in query
