@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from django.db.models import Model
@@ -100,29 +101,28 @@ class World:
         return User.objects.get(pk=self.people[name].user_id)
 
 
-# What the first load in this process has written: most tests of products need it, and one
-# insert for each table takes a tenth of the time of the commands.
-_loaded: list[list[Model]] = []
-_head: list[ChainHead] = []
+# What the first load in this process has written, by the start of its prices: most tests of products
+# need it, and one insert for each table takes a tenth of the time of the commands.
+_loaded: dict[datetime, list[list[Model]]] = {}
+_heads: dict[datetime, ChainHead] = {}
 
 
-def load_catalogue() -> None:
-    """Load the starter catalogue, with prices from NOW on."""
+def load_catalogue(since: datetime = NOW) -> None:
+    """Load the starter catalogue, with prices from an instant on."""
     if AuditEvent.objects.filter(account_id=PLATFORM.account_id).exists():
-        _load_by_commands()  # the platform's chain goes on
+        _load_by_commands(since)  # the platform's chain goes on
         return
-    if not _loaded:
-        _load_by_commands()
-        _loaded.extend(map(_rows_of, CATALOGUE_TABLES))
-        _head.append(ChainHead.objects.get(account_id=PLATFORM.account_id))
+    if since not in _loaded:
+        _load_by_commands(since)
+        _loaded[since] = [_rows_of(model) for model in CATALOGUE_TABLES]
+        _heads[since] = ChainHead.objects.get(account_id=PLATFORM.account_id)
         return
-    for model, rows in zip(CATALOGUE_TABLES, _loaded, strict=True):
+    for model, rows in zip(CATALOGUE_TABLES, _loaded[since], strict=True):
         model._default_manager.bulk_create(
             map(_new, rows), ignore_conflicts=model is SearchTerm
         )
-    (head,) = _head
     ChainHead.objects.filter(account_id=PLATFORM.account_id).delete()
-    ChainHead.objects.bulk_create([copy(head)])
+    ChainHead.objects.bulk_create([copy(_heads[since])])
 
 
 def _new(row: Model) -> Model:
@@ -141,16 +141,18 @@ def _rows_of(model: type[Model]) -> list[Model]:
     return list(rows)
 
 
-def _load_by_commands() -> None:
+def _load_by_commands(since: datetime) -> None:
     for position, slug in enumerate(PRODUCTS):
         add_product(
-            CATALOGUE, slug=slug, fields=product_fields(slug, position), now=NOW
+            CATALOGUE, slug=slug, fields=product_fields(slug, position), now=since
         )
     for slug, kind, name, price in PLANS:
         product = Product.objects.get(pk=slug)
-        plan = add_plan(CATALOGUE, product=product, kind=kind, name=name, now=NOW)
+        plan = add_plan(CATALOGUE, product=product, kind=kind, name=name, now=since)
         if price is not None:
-            change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
+            change_price(
+                CATALOGUE, plan=plan, price=price, effective_from=since, now=since
+            )
 
 
 def text_to_agree_to(account: Account, product: Product) -> str:

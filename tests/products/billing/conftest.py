@@ -4,14 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
-from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import direct_price, prices_beside
 from products.enablement.agreements import direct_terms
-from products.enablement.commands import Agreement, change_price, enable
+from products.enablement.commands import Agreement, enable
 from products.months import Month
-from tests.factories.world import CATALOGUE
+from tests.factories.world import load_catalogue
 
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)
 OCTOBER = Month(2026, 10)
@@ -24,21 +22,7 @@ def websockets(acme):
     """WebSockets of the starter catalogue, with prices from September on."""
     acme.created_at = SEPTEMBER
     acme.save()
-    for position, slug in enumerate(PRODUCTS):
-        add_product(
-            CATALOGUE, slug=slug, fields=product_fields(slug, position), now=SEPTEMBER
-        )
-    for slug, kind, name, price in PLANS:
-        product = Product.objects.get(pk=slug)
-        plan = add_plan(CATALOGUE, product=product, kind=kind, name=name, now=SEPTEMBER)
-        if price is not None:
-            change_price(
-                CATALOGUE,
-                plan=plan,
-                price=price,
-                effective_from=SEPTEMBER,
-                now=SEPTEMBER,
-            )
+    load_catalogue(since=SEPTEMBER)
     return Product.objects.get(pk="websockets")
 
 
