@@ -39,7 +39,12 @@ def _read(packages: tuple[str, ...]) -> Iterator[Module]:
         for path in sorted((ROOT / package).rglob("*.py")):
             if "migrations" in path.parts:
                 continue
-            inside = path.relative_to(ROOT)
-            text = path.read_text(encoding="utf-8")
-            name = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
-            yield Module(str(inside), name, text, ast.parse(text))
+            yield _module(path)
+
+
+@cache
+def _module(path: Path) -> Module:
+    inside = path.relative_to(ROOT)
+    text = path.read_text(encoding="utf-8")
+    name = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+    return Module(str(inside), name, text, ast.parse(text))
