@@ -178,6 +178,10 @@ def products(request: HttpRequest) -> HttpResponse:
         "cards": [card for card in listed if not card.is_folded],
         "folded": [card for card in listed if card.is_folded],
         "unfolds": chosen in shown,
+        "has_example_prices": any(
+            card.state.price is not None and card.state.price.is_example
+            for card in listed
+        ),
         "on_request": any(card.is_on_request for card in listed),
         "can_request": any(
             not (card.state.is_on or card.can_enable) for card in listed

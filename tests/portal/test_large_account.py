@@ -102,6 +102,7 @@ PAGES = (
     "/services/",
     "/services/?sort=new&state=active&websockets=on",
     "/services/?q=0500",
+    "/services/?websockets=conflict",
     "/services/{active}/",
     "/members/",
     "/members/?q=0500&role=user&sort=new",

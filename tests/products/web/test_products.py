@@ -44,6 +44,30 @@ def test_a_superuser_sees_the_price_and_the_way_to_enable(browser, sam, websocke
     assert "Always on" in card(answer, "delivery")
 
 
+def test_prices_are_called_examples_only_if_they_are(browser, sam, acme, websockets):
+    client, now = browser(sam), timezone.now()
+    examples = text_of(client.get("/products/?show=available"))
+    own = add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="direct",
+        name="Contract",
+        account=acme,
+        now=now,
+    )
+    price = NewPrice(
+        currency="EUR",
+        meter="connection_time",
+        tiers=(PriceTier(None, 111_000_000),),
+    )
+    change_price(CATALOGUE, plan=own, price=price, effective_from=now, now=now)
+
+    agreed = text_of(client.get("/products/?show=available"))
+
+    assert "Example prices before tax" in examples
+    assert "Prices before tax" in agreed
+
+
 @pytest.mark.parametrize("who", ["eve", "bo", "una"])
 def test_others_read_who_can_enable_it(request, browser, sam, websockets, who):
     answer = browser(request.getfixturevalue(who)).get("/products/")
