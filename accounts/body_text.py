@@ -51,6 +51,30 @@ class TextsField(serializers.ListField):
         return found
 
 
+class OwnBodyReader(serializers.Serializer[Any]):
+    """The body of one of Tollgate's own paths, where an unknown field is refused.
+
+    It would have no effect: a webhook with a misspelt `events` would get all of them. Fastly's
+    clients send such fields, so Fastly's paths ignore them.
+    """
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the values; raise ValidationError with every problem."""
+        unknown = [name for name in data if name not in self.fields]
+        use = f"Unknown field. Use {choices_in_words(self.fields)}."
+        problems: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            found: Any = error.detail
+            problems.update(found)
+        problems.update(dict.fromkeys(unknown, use))
+        if problems:
+            raise serializers.ValidationError(problems)
+        return values
+
+
 def list_in(text: str) -> Any:
     """Return the list that a form has in one text: a JSON array, or texts with commas between them.
 

@@ -37,7 +37,7 @@ def links(request: Request, asked: Mapping[str, Any], count: int) -> dict[str, s
     number, last = asked["page"], max(-(-count // asked["per_page"]), 1)
     near = {
         "first": 1 if number > 1 else None,
-        "prev": number - 1 if number > 1 else None,
+        "prev": min(number - 1, last) if number > 1 else None,
         "next": number + 1 if number < last else None,
         "last": last if number < last else None,
     }

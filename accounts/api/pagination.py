@@ -45,7 +45,7 @@ class PageRequest:
         last = max(-(-count // self.size), 1)
         near = {
             "first": 1,
-            "prev": self.number - 1 if self.number > 1 else None,
+            "prev": min(self.number - 1, last) if self.number > 1 else None,
             "next": self.number + 1 if self.number < last else None,
             "last": last,
         }

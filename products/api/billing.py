@@ -292,9 +292,7 @@ def _metrics(account: Account, month: Month) -> Iterator[Json]:
             "unit": UNITS[meter],
             "quantity": _in_units(used, meter),
             "raw_quantity": used,
-            "last_updated_at": usage.complete_to.isoformat()
-            if usage.complete_to
-            else "",
+            "last_updated_at": usage.complete_to or "",
         }
 
 

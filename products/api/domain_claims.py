@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import OwnBodyReader, TextField
 from accounts.queries import account_for, account_of
 from accounts.roles import Permission
 from products.api.services import valid
@@ -39,7 +39,7 @@ class ClaimsQuery(serializers.Serializer[Any]):
     )
 
 
-class ClaimReader(serializers.Serializer[Any]):
+class ClaimReader(OwnBodyReader):
     """The name to claim."""
 
     name = TextField(max_length=MAX_NAME_LENGTH)

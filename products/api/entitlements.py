@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.actor import Actor
 from accounts.authentication import TokenRequest
-from accounts.body_text import OneOfField, TextField
+from accounts.body_text import OneOfField, OwnBodyReader, TextField
 from accounts.errors import RefusalError
 from accounts.models import Account
 from accounts.policy import AccountAccess, Decision, load_access, require
@@ -70,7 +70,7 @@ STATES = {
 }
 
 
-class PreviewReader(serializers.Serializer[Any]):
+class PreviewReader(OwnBodyReader):
     """A month to estimate, if both numbers are sent."""
 
     connections = serializers.IntegerField(
@@ -81,7 +81,7 @@ class PreviewReader(serializers.Serializer[Any]):
     )
 
 
-class EnableReader(serializers.Serializer[Any]):
+class EnableReader(OwnBodyReader):
     """What was agreed to, as the preview returned it."""
 
     price_version = TextField()
@@ -89,19 +89,19 @@ class EnableReader(serializers.Serializer[Any]):
     reason = TextField(default="", allow_blank=True)
 
 
-class TrialReader(serializers.Serializer[Any]):
+class TrialReader(OwnBodyReader):
     """What was agreed to, as the preview of the trial returned it."""
 
     agreement_sha256 = TextField()
 
 
-class RequestReader(serializers.Serializer[Any]):
+class RequestReader(OwnBodyReader):
     """A note for those who are asked."""
 
     note = TextField(default="", allow_blank=True, max_length=MAX_NOTE_LENGTH)
 
 
-class DisableReader(serializers.Serializer[Any]):
+class DisableReader(OwnBodyReader):
     """How to disable a product, and what the preview showed."""
 
     drain_mode = OneOfField(choices=Enablement.DrainMode.choices)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.body_text import OneOfField, TextField
+from accounts.body_text import OneOfField, OwnBodyReader, TextField
 from accounts.models import Account
 from accounts.queries import account_for
 from accounts.roles import Permission
@@ -47,7 +47,7 @@ class InvoicesQuery(serializers.Serializer[Any]):
     )
 
 
-class BudgetReader(serializers.Serializer[Any]):
+class BudgetReader(OwnBodyReader):
     """The budget of a month; without a currency, that of the account's bill."""
 
     amount = serializers.DecimalField(max_digits=13, decimal_places=6)

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.audit.reader import MAX_SEQUENCE, end_of, position_of
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import OwnBodyReader, TextField
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -36,7 +36,7 @@ MAX_EVENTS = 200
 DEFAULT_OVERLAP_HOURS = 24
 
 
-class WebhookReader(serializers.Serializer[Any]):
+class WebhookReader(OwnBodyReader):
     """A webhook in a request body; without events, it gets all."""
 
     url = TextField()
@@ -46,13 +46,13 @@ class WebhookReader(serializers.Serializer[Any]):
     paused = serializers.BooleanField(default=False)
 
 
-class ReplayReader(serializers.Serializer[Any]):
+class ReplayReader(OwnBodyReader):
     """The sequence after which to send again."""
 
     after = serializers.IntegerField(min_value=0, max_value=MAX_SEQUENCE)
 
 
-class RotateReader(serializers.Serializer[Any]):
+class RotateReader(OwnBodyReader):
     """For how many hours messages are signed with the earlier secret too."""
 
     overlap_hours = serializers.IntegerField(

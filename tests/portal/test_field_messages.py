@@ -6,7 +6,7 @@ import pytest
 from django import forms
 from rest_framework import serializers
 
-from accounts.body_text import OneOfField, TextField, TextsField
+from accounts.body_text import OneOfField, OwnBodyReader, TextField, TextsField
 from portal.error_responses import error_text
 
 
@@ -21,6 +21,25 @@ class EachField(serializers.Serializer[Any]):
     time = serializers.DateTimeField(required=False)
     texts = TextsField(max_length=1, default=list)
     choice = OneOfField(choices=["a", "b", "c"], default="a")
+
+
+class EachOwnField(OwnBodyReader):
+    """A body of Tollgate's own part of the API."""
+
+    name = TextField()
+    note = TextField(default="")
+
+
+def test_an_unknown_field_is_refused_with_the_known_ones_and_other_problems():
+    reader = EachOwnField(data={"nmae": "x", "note": 5})
+
+    assert not reader.is_valid()
+    assert {field: error_text(each) for field, each in reader.errors.items()} == {
+        "name": "This field is required.",
+        "note": "Enter text.",
+        "nmae": "Unknown field. Use name or note.",
+    }
+    assert EachOwnField(data={"name": "x"}).is_valid()
 
 
 @pytest.mark.parametrize(

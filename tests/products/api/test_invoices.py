@@ -14,7 +14,7 @@ from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.access.bodies import prove
 from tests.factories import NOW
-from tests.factories.usage import connection_usage, delivery_usage
+from tests.factories.usage import connection_usage, delivery_usage, reporting_edge
 from tests.factories.world import build_world
 
 JOB = Actor.system("bill-accounts")
@@ -186,6 +186,18 @@ def test_a_role_that_sees_no_costs_is_refused(world, call, who, path):
 )
 def test_an_impossible_range_of_months_is_refused(world, call, query):
     assert call("GET", f"billing/v3/usage-metrics?{query}")[0] == 400
+
+
+def test_fastlys_usage_has_times_in_fastlys_form(used, call):
+    reporting_edge(NOW)
+    query = "start_month=2026-11&end_month=2026-11"
+
+    status, shown = call("GET", f"billing/v3/usage-metrics?{query}")
+
+    assert status == 200
+    assert {each["last_updated_at"] for each in shown["data"]} == {
+        "2026-11-22T11:59:00Z"
+    }
 
 
 def test_fastlys_amounts_are_those_of_the_invoice(used, call):

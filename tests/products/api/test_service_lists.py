@@ -51,6 +51,19 @@ def test_the_last_page_has_no_next_link(eve, acme):
     assert 'rel="next"' not in answer.headers["Link"]
 
 
+def test_a_page_after_the_last_leads_back_to_the_last(sam, acme):
+    ServiceFactory.create_batch(3, account=acme)
+
+    classic = client_of(sam).get("/api/service?page=9&per_page=2")
+    json_api = client_of(sam).get("/api/service-authorizations?page[number]=9")
+
+    assert (
+        '/api/service?page=2&per_page=2&sort=created&direction=ascend>; rel="prev"'
+        in (classic.headers["Link"])
+    )
+    assert "page%5Bnumber%5D=1&" in json_api.json()["links"]["prev"]
+
+
 @pytest.mark.parametrize(
     "query", ["page=0", "per_page=1001", "page=x", "sort=colour", "direction=up"]
 )

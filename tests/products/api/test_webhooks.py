@@ -95,6 +95,7 @@ def test_without_a_proof_nothing_changes(sam, acme, method):
         ({}, "url"),
         ({"url": "ftp://x"}, "url"),
         ({"url": URL, "events": ["no.event"]}, "events"),
+        ({"url": URL, "event": ["product.enabled"]}, "event"),
     ],
 )
 def test_bad_input_is_refused_at_the_field(proven, body, field):
