@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.openapi.document import document_text
+from products.protocol import API_PATH
 
 
 @require_safe
@@ -18,4 +19,5 @@ def openapi(request: HttpRequest) -> HttpResponse:
 @require_safe
 def api_docs(request: HttpRequest) -> HttpResponse:
     """Show the document as a page on which operations can be tried."""
-    return render(request, "api_docs.html")
+    base_url = request.build_absolute_uri(API_PATH.rstrip("/"))
+    return render(request, "api_docs.html", {"base_url": base_url})

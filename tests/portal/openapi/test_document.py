@@ -160,3 +160,4 @@ def test_the_reference_is_a_page_with_the_document(client):
     assert 'data-api-docs="/api/openapi.json"' in page
     assert "swagger-ui-bundle.js" in page
     assert "<style" not in page
+    assert "base URL <code>http://testserver/api</code>" in page
