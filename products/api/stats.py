@@ -57,13 +57,21 @@ class StatsView(APIView):
     """A path of the historical statistics."""
 
     def services_of(self, request: TokenRequest) -> list[str]:
-        """Return the ids of the services that the actor may see; with `services`, only these."""
+        """Return the ids of the services that the actor may see; with `services`, only these.
+
+        Raises Invalid for others: a misspelt ID would look like a service without activity.
+        """
         account = account_of(request.auth)
         require(request.auth, Permission.STATS_READ, account)
         visible = Service.objects.visible_to(request.auth).order_by("name", "pk")
         ids = list(visible.values_list("pk", flat=True))
-        asked = request.query_params.get("services", "")
-        return [each for each in ids if each in asked.split(",")] if asked else ids
+        asked = set(filter(None, request.query_params.get("services", "").split(",")))
+        if unknown := sorted(asked.difference(ids)):
+            raise Invalid(
+                f"You see no services with these IDs: {', '.join(unknown)}.",
+                field="services",
+            )
+        return [each for each in ids if each in asked] if asked else ids
 
     def service_of(self, request: TokenRequest, service_id: str) -> list[str]:
         """Return the id of one service that the actor may see, as a list."""

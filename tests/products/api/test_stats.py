@@ -284,4 +284,9 @@ def test_another_account_s_service_does_not_exist(stan, shop, used):
 
     assert api.get(f"/api/stats/service/{shop.pk}").status_code == 404
     assert api.get(f"/api/v1/channel/{shop.pk}/ts/h").status_code == 404
-    assert api.get(f"/api/stats?services={shop.pk}").json()["data"] == {}
+    for service_id in (shop.pk, "a" * 22):
+        answer = api.get(f"/api/stats?services={service_id}")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            400,
+            f"You see no services with these IDs: {service_id}.",
+        )
