@@ -34,6 +34,9 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 EMPTY_SCHEMA = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+# New tables have no statistics, without which the verification of chains would sort them again and
+# again.
+ANALYZE = "ANALYZE"
 COPY = "copy"  # the alias of a SQLite copy while its rows are read
 ROWS_AT_ONCE = 2000
 SQLITE_SECONDS = 20  # to wait for a writer
@@ -111,6 +114,7 @@ def replace_by_sqlite(path: Path) -> None:
     try:
         with _postgresql() as target:
             _fill(target)
+            target.execute(ANALYZE)
     except psycopg.Error as error:
         raise CopyError(f"PostgreSQL refuses a row: {error}.") from error
     finally:
@@ -193,7 +197,7 @@ def _replace_postgresql(path: Path) -> None:
         _run([*dump, str(path)], environment=environment)
         once = ["psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
         _run(
-            [*once, "-c", EMPTY_SCHEMA, "-f", str(script)],
+            [*once, "-c", EMPTY_SCHEMA, "-f", str(script), "-c", ANALYZE],
             environment=environment | {"PGOPTIONS": "-c lock_timeout=5s"},
         )
     finally:

@@ -45,7 +45,7 @@ WRITES_ELSEWHERE = {
     "accounts.models": (1, "Django's manager creates users for tests"),
     "accounts.change": (1, "moves routes_revision with the entries"),
     "portal.backup": (2, "signs everyone out after a restore"),
-    "portal.database_copy": (15, "copies and replaces the whole database"),
+    "portal.database_copy": (16, "copies and replaces the whole database"),
     "portal.settings": (1, "merges a dictionary of settings"),
     "portal.tracing": (1, "names this program to OpenTelemetry"),
     "products.api.stats": (6, "adds up counters"),

@@ -18,6 +18,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.audit.models import AuditEvent
+from accounts.models import Account
 from portal import backup
 from portal.backup import BackupError, read_manifest, restore_backup, write_backup
 from tests.races.conftest import ROOT
@@ -243,6 +245,16 @@ def test_a_restore_refuses_while_a_program_uses_the_database_and_then_replaces_i
 
     assert (refused[0], "Another program uses the database" in refused[1]) == (1, True)
     assert replaced[0] == 0, replaced
+    if connection.vendor == "postgresql":
+        analyzed = analyzed_tables(other_arena.environment["DATABASE_URL"])
+        assert Account._meta.db_table in analyzed
+
+
+def analyzed_tables(url):
+    """Return the tables of which PostgreSQL has statistics."""
+    with psycopg.connect(url) as server:
+        rows = server.execute("SELECT DISTINCT tablename FROM pg_stats").fetchall()
+    return {name for (name,) in rows}
 
 
 @pytest.mark.postgresql
@@ -265,9 +277,11 @@ def test_a_backup_of_sqlite_moves_to_postgresql_with_its_trail(filling, tmp_path
     with postgresql() as server:
         on_postgresql = SimpleNamespace(environment=own | {"DATABASE_URL": server.url})
         code, printed = manage(on_postgresql, "restore", file)
+        analyzed = analyzed_tables(server.url)
         # A new row gets an id that no row of the backup has.
         new = ["createaccount", "New", "new@example.com"]
         goes_on = manage_all(on_postgresql, ["verify_audit"], new)
 
     assert (code, "are as written" in printed) == (0, True), printed
+    assert AuditEvent._meta.db_table in analyzed
     assert goes_on[0] == 0, goes_on
