@@ -30,12 +30,8 @@ class Production:
     environment: dict[str, str]
     trust: ssl.SSLContext
     ports: Mapping[str, int]
+    host: str  # and port, of PORTAL_URL
     made: Mapping[str, str] = field(default_factory=dict)  # see prepare_database
-
-    @property
-    def host(self) -> str:
-        """Return host and port of PORTAL_URL."""
-        return f"{HOST}:{self.ports['HTTPS']}"
 
     def tls(self, port: str = "HTTPS", source: str = VISITOR) -> ssl.SSLSocket:
         """Open a TLS connection to a listener, from an address."""
@@ -107,18 +103,24 @@ def production(folder: Path, **settings: str) -> Iterator[Production]:
         )
         environment |= proxy_variables(certificate, ports)
         trust = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-        running = Production(folder, environment, trust, ports)
+        host = f"{HOST}:{ports['HTTPS']}"
+        running = Production(folder, environment, trust, ports, host)
         running.made = _prepared(running)
         web = [sys.executable, "-m", "portal.web_server"]
-        haproxy = [str(program("haproxy")), "-f", "deploy/haproxy-portal.cfg", "-db"]
+        haproxy = haproxy_command("deploy/haproxy-portal.cfg")
         for name, command in (
             ("web", web),
             ("edge_api", [*web, "--edges"]),
             ("haproxy", haproxy),
         ):
             stack.enter_context(started(running, name, command))
-        within(START_SECONDS, "the portal answers", lambda: _answers(running))
+        within(START_SECONDS, "the portal answers", lambda: is_reachable(running))
         yield running
+
+
+def haproxy_command(configuration: str) -> list[str]:
+    """Return the command that runs HAProxy with a configuration."""
+    return [str(program("haproxy")), "-f", configuration, "-db"]
 
 
 def proxy_variables(certificate: Path, ports: Mapping[str, int]) -> dict[str, str]:
@@ -165,7 +167,8 @@ def _prepared(running: Production) -> dict[str, str]:
     return made
 
 
-def _answers(running: Production) -> bool:
+def is_reachable(running: Production) -> bool:
+    """Tell whether pages and edges are answered through the proxy."""
     try:
         pages = running.ask("GET", "/accounts/login/")[0].status
         edges = running.ask("GET", "/api/edge/v1/routes", port="EDGES")[0].status

@@ -3,21 +3,52 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import threading
-import time
+from dataclasses import replace
 
 import pytest
 
-from tests.deploy.production import HOST
+from tests.deploy.production import (
+    HOST,
+    haproxy_command,
+    is_reachable,
+    proxy_variables,
+    started,
+)
+from tests.portal.free_ports import free_port
+from tests.stories.stack import ROOT, START_SECONDS, within
 
 pytestmark = pytest.mark.haproxy
 # An address for each attack: the proxy counts the new connections of one.
 ATTACKERS = iter(f"127.0.0.{number}" for number in range(20, 30))
-MAX_SECONDS = 10.0  # on a machine that runs other tests too; `bench.strangers` measures
-ANSWERED_WITHIN = 5.0  # seconds; the proxy ends the attack of half a head after that
+TIMEOUT = re.compile(
+    r"(timeout (?:http-request|client|http-keep-alive|server) +|wait-for-body time )\d+s"
+)
 FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def patient(portal, tmp_path_factory):
+    """Return the portal behind one more proxy, which ends no attack by itself.
+
+    So whatever it answers is answered during the attack, however slow the machine is. How soon is
+    measured by `bench.strangers`.
+    """
+    folder = tmp_path_factory.mktemp("patient")
+    shipped = (ROOT / "deploy/haproxy-portal.cfg").read_text()
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(TIMEOUT.sub(r"\g<1>1h", shipped))
+    own = {name: free_port() for name in ("HTTP", "HTTPS", "EDGES")}
+    ports = {**portal.ports, **own}
+    variables = proxy_variables(portal.folder / "portal.pem", ports)
+    environment = portal.environment | variables | {"PORTAL_HOST": portal.host}
+    other = replace(portal, folder=folder, ports=ports, environment=environment)
+    with started(other, "haproxy", haproxy_command(str(configuration))):
+        within(START_SECONDS, "the proxy answers", lambda: is_reachable(other))
+        yield other
 
 
 def test_plain_http_is_redirected_to_the_portals_url(portal):
@@ -160,21 +191,19 @@ def idle_keep_alive(portal, opened, source):
 @pytest.mark.parametrize(
     "attack", [silent, half_a_head, slow_body, slow_large_body, idle_keep_alive]
 )
-def test_pages_and_edges_are_answered_during_an_attack(portal, attack):
+def test_pages_and_edges_are_answered_during_an_attack(patient, attack):
     source = next(ATTACKERS)
     with contextlib.ExitStack() as opened:
         for _ in range(300):
             with contextlib.suppress(OSError):  # the proxy refuses most of them
-                attack(portal, opened, source)
+                attack(patient, opened, source)
 
         for path, port, status in (
             ("/accounts/login/", "HTTPS", 200),
             ("/api/edge/v1/routes", "EDGES", 401),
         ):
-            began = time.monotonic()
-            response, _ = portal.ask("GET", path, port=port)
+            response, _ = patient.ask("GET", path, port=port)
             assert response.status == status
-            assert time.monotonic() - began < ANSWERED_WITHIN
 
 
 def test_an_address_that_asks_for_much_that_is_not_there_is_refused(portal):
@@ -201,7 +230,7 @@ def test_an_address_that_connects_without_end_is_closed_before_tls(portal):
     assert response.status == 200
 
 
-def test_the_worst_json_delays_others_little(portal):
+def test_a_page_is_answered_during_a_flood_of_the_worst_json(portal):
     worst = json.dumps({"username": [[[""] * 5000] * 3]}).encode()[:65_000]
     ended = threading.Event()
 
@@ -213,12 +242,9 @@ def test_the_worst_json_delays_others_little(portal):
     flooding = [threading.Thread(target=flood) for _ in range(4)]
     for thread in flooding:
         thread.start()
-    began = time.monotonic()
     response, _ = portal.ask("GET", "/accounts/login/")
-    seconds = time.monotonic() - began
     ended.set()
     for thread in flooding:
         thread.join()
 
     assert response.status == 200
-    assert seconds < MAX_SECONDS
