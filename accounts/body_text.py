@@ -60,18 +60,16 @@ class OwnBodyReader(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the values; raise ValidationError with every problem."""
-        unknown = [name for name in data if name not in self.fields]
-        use = f"Unknown field. Use {choices_in_words(self.fields)}."
-        problems: dict[str, Any] = {}
+        problems: Any = {}
         values: dict[str, Any] = {}
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            found: Any = error.detail
-            problems.update(found)
-        problems.update(dict.fromkeys(unknown, use))
-        if problems:
-            raise serializers.ValidationError(problems)
+            problems = error.detail
+        unknown = [name for name in data if name not in self.fields]
+        use = f"Unknown field. Use {choices_in_words(self.fields)}."
+        if problems or unknown:
+            raise serializers.ValidationError(problems | dict.fromkeys(unknown, use))
         return values
 
 

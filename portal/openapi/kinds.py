@@ -5,7 +5,6 @@ from typing import Final
 
 from portal.openapi.schemas import (
     JSON,
-    PLAIN,
     SENT_FLAGS,
     SENT_NUMBER,
     Described,
@@ -278,12 +277,3 @@ def item_operation(view: str, method: str, kind: ItemKind) -> Described:
         body=new_part(kind) if adds else ref(f"{name}Fields"),
         example=example_of(kind, adds=adds),
     )
-
-
-def vcl_operation(action: str) -> Described:
-    """Return what an action on a VCL file answers."""
-    if action == "main":
-        return Described(answer=ref(component_name(KINDS["vcl"])))
-    if action == "download":
-        return Described(answer=text(), media_type=PLAIN)
-    return Described(answer=obj({"content": text("The content as HTML.")}))

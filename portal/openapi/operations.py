@@ -22,7 +22,6 @@ from products.api.fastly_json import STAGING
 from products.api.items import ItemView
 from products.api.parts import PartView
 from products.api.stats import FIELDS, GRANULARITIES
-from products.api.vcl import VclFileAction
 from products.protocol import API_PATH
 from products.services.kinds import KINDS
 from products.services.kinds.items import ITEM_KINDS
@@ -31,8 +30,6 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # A converter with such a pattern names a few words, and each has a path of its own.
 WORDS: Final = re.compile(r"[\w/-]+(\|[\w/-]+)*")
 PARAMETER: Final = re.compile(r"<(?:\w+:)?(?P<name>\w+)>")
-# A view finds more under these names; the methods are those of each word.
-VCL_ACTIONS: Final = {"main": "PUT", "download": "GET", "content": "GET"}
 TABLE: Final = {
     **accounts.OPERATIONS,
     **billing.OPERATIONS,
@@ -89,8 +86,6 @@ class Endpoint:
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that the path answers."""
-        if issubclass(self.view_class, VclFileAction):
-            return (VCL_ACTIONS[self.values["action"]],)
         names = self.view_class.http_method_names
         return tuple(
             each
@@ -136,8 +131,6 @@ def described(endpoint: Endpoint, method: str) -> Described:
     name = view.__name__
     if (view, method) in TABLE:
         return TABLE[view, method]
-    if issubclass(view, VclFileAction):
-        return kinds.vcl_operation(endpoint.values["action"])
     if issubclass(view, PartView):
         return kinds.part_operation(name, method, KINDS[endpoint.values["kind"]])
     if issubclass(view, ItemView):
@@ -298,8 +291,6 @@ def operation_id(endpoint: Endpoint, method: str) -> str:
 def tag_of(endpoint: Endpoint) -> str:
     """Return the group of an operation: that of its kind, or of its module."""
     kind = endpoint.values.get("kind", "")
-    if issubclass(endpoint.view_class, VclFileAction):
-        kind = "vcl"
     if kind.startswith("logging/"):
         return "Log endpoints"
     if kind:

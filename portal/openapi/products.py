@@ -95,7 +95,10 @@ from products.api.vcl import (
     DynamicSnippet,
     GeneratedVcl,
     GeneratedVclContent,
+    MainVclFile,
     VclDiff,
+    VclFileHtml,
+    VclFileText,
 )
 from products.api.verify import Verify
 from products.api.versions import (
@@ -500,6 +503,11 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (DynamicSnippet, "GET"): Described(answer=SNIPPET_CONTENT),
     (DynamicSnippet, "PUT"): Described(
         answer=SNIPPET_CONTENT, body=obj({}, {"content": {"type": ["string", "null"]}})
+    ),
+    (MainVclFile, "PUT"): Described(answer=ref(component_name(KINDS["vcl"]))),
+    (VclFileText, "GET"): Described(answer=text(), media_type=PLAIN),
+    (VclFileHtml, "GET"): Described(
+        answer=obj({"content": text("The content as HTML.")})
     ),
     (Boilerplate, "GET"): Described(answer=text(), media_type=PLAIN),
     (GeneratedVcl, "GET"): Described(

@@ -82,8 +82,10 @@ from products.api.vcl import (
     DynamicSnippet,
     GeneratedVcl,
     GeneratedVclContent,
+    MainVclFile,
     VclDiff,
-    VclFileAction,
+    VclFileHtml,
+    VclFileText,
 )
 from products.api.verify import Verify
 from products.api.versions import (
@@ -132,15 +134,6 @@ register_converter(_converter(UNVERSIONED), "unversioned_kind")
 register_converter(
     _converter(kind for kind in LISTED if kind not in UNVERSIONED), "named_kind"
 )
-
-
-class VclActionConverter(StringConverter):
-    """What can be asked of a VCL file besides its settings."""
-
-    regex = "main|download|content"
-
-
-register_converter(VclActionConverter, "vcl_action")
 
 
 def item_routes() -> Iterator[URLPattern]:
@@ -225,7 +218,9 @@ urlpatterns = [
     path(f"{VERSION}/boilerplate", Boilerplate.as_view()),
     path(f"{VERSION}/generated_vcl", GeneratedVcl.as_view()),
     path(f"{VERSION}/generated_vcl/content", GeneratedVclContent.as_view()),
-    path(f"{VERSION}/vcl/<path:name>/<vcl_action:action>", VclFileAction.as_view()),
+    path(f"{VERSION}/vcl/<path:name>/main", MainVclFile.as_view()),
+    path(f"{VERSION}/vcl/<path:name>/download", VclFileText.as_view()),
+    path(f"{VERSION}/vcl/<path:name>/content", VclFileHtml.as_view()),
     path(
         f"{VERSION}/director/<path:director>/backend/<path:backend>",
         DirectorBackend.as_view(),

@@ -2,13 +2,12 @@
 
 import difflib
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.html import escape
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import policy
 from accounts.authentication import TokenRequest
 from accounts.body_text import require_same
 from accounts.errors import Invalid
@@ -22,7 +21,7 @@ from products.api.lookups import (
     service_at,
     version_at,
 )
-from products.api.parts import PartDetail
+from products.api.parts import PartView
 from products.services.commands.dynamic_snippets import change_content
 from products.services.commands.parts import change_part
 from products.services.models import Part, Version
@@ -49,48 +48,16 @@ def _generated(version: Version) -> str:
     return generated_vcl(parts_of(version, "vcl"), parts_of(version, "snippet"))
 
 
-class VclFileAction(PartDetail):
-    """`…/vcl/{name}/{action}`: a file whose name ends with the action comes first."""
+class MainVclFile(PartView):
+    """`…/vcl/{name}/main`."""
 
     kind = "vcl"
 
-    @property
-    def allowed_methods(self) -> list[str]:
-        """Return the methods of the action, for `Allow`."""
-        return ["PUT"] if self.kwargs["action"] == "main" else ["GET", "HEAD"]
-
-    def get(  # type: ignore[override]
-        self,
-        request: TokenRequest,
-        service_id: str,
-        number: int,
-        name: str,
-        action: str,
-    ) -> HttpResponseBase:
-        """Return the content of a file, as plain text or as HTML."""
-        version = version_at(request.auth, service_id, number)
-        if row := self.named_so(version):
-            return self.shown(request, row, version)
-        if action == "main":
-            return self.http_method_not_allowed(request)
-        policy.require(request.auth, Permission.SERVICE_VCL, version.service)
-        content = str(part_at(version, "vcl", name).value("content"))
-        return _plain(content) if action == "download" else _highlighted(content)
-
-    def put(  # type: ignore[override]
-        self,
-        request: TokenRequest,
-        service_id: str,
-        number: int,
-        name: str,
-        action: str,
-    ) -> HttpResponseBase:
+    def put(
+        self, request: TokenRequest, service_id: str, number: int, name: str
+    ) -> Response:
         """Make a file the main one; the one before is no longer."""
         version = version_at(request.auth, service_id, number, CONFIGURE)
-        if row := self.named_so(version):
-            return self.changed(request, row, version)
-        if action != "main":
-            return self.http_method_not_allowed(request)
         row = change_part(
             request.auth,
             version=version,
@@ -101,32 +68,36 @@ class VclFileAction(PartDetail):
         )
         return self.shown(request, row, version)
 
-    def delete(  # type: ignore[override]
-        self,
-        request: TokenRequest,
-        service_id: str,
-        number: int,
-        name: str,
-        action: str,
-    ) -> HttpResponseBase:
-        """Remove the file whose name ends with the action."""
-        version = version_at(request.auth, service_id, number)
-        row = part_at(version, "vcl", f"{name}/{action}")
-        return self.removed(request, row, version)
 
-    def named_so(self, version: Version) -> Part | None:
-        """Return the file whose name is the whole rest of the path; None if there is none."""
-        whole = f"{self.kwargs['name']}/{self.kwargs['action']}"
-        rows = parts_of(version, "vcl")
-        return next((row for row in rows if row.name == whole), None)
+class VclFileText(APIView):
+    """`…/vcl/{name}/download`."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, name: str
+    ) -> HttpResponse:
+        """Return the content of a file as plain text."""
+        return _plain(_content(request, service_id, number, name))
+
+
+class VclFileHtml(APIView):
+    """`…/vcl/{name}/content`."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, name: str
+    ) -> Response:
+        """Return the content of a file as HTML."""
+        return _highlighted(_content(request, service_id, number, name))
+
+
+def _content(request: TokenRequest, service_id: str, number: int, name: str) -> str:
+    version = _readable_version(request, service_id, number)
+    return str(part_at(version, "vcl", name).value("content"))
 
 
 class Boilerplate(APIView):
     """`…/boilerplate`: a main file to start from."""
 
-    def get(
-        self, request: TokenRequest, service_id: str, number: int
-    ) -> HttpResponseBase:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> HttpResponse:
         """Return the text."""
         version_at(request.auth, service_id, number)
         return _plain(f"{BOILERPLATE}\n")
@@ -135,9 +106,7 @@ class Boilerplate(APIView):
 class GeneratedVcl(APIView):
     """`…/generated_vcl`: the main file with the snippets of the version in their places."""
 
-    def get(
-        self, request: TokenRequest, service_id: str, number: int
-    ) -> HttpResponseBase:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> HttpResponse:
         """Return it in the format of a file."""
         version = _readable_version(request, service_id, number)
         return Response(
@@ -158,9 +127,7 @@ class GeneratedVcl(APIView):
 class GeneratedVclContent(APIView):
     """`…/generated_vcl/content`."""
 
-    def get(
-        self, request: TokenRequest, service_id: str, number: int
-    ) -> HttpResponseBase:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> HttpResponse:
         """Return the text as HTML."""
         return _highlighted(_generated(_readable_version(request, service_id, number)))
 

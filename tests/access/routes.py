@@ -133,7 +133,6 @@ def samples(world: World) -> dict[str, Any]:
     inside = world.people["inside"].user_id
     return {
         "account_id": world.acme.pk,
-        "action": "main",
         "after": 2,
         "app_label": "accounts",
         "automation_id": world.automation.pk,

@@ -221,6 +221,16 @@ def without(text: str) -> Callable[[str], str]:
     return problem
 
 
+def not_ending(*ends: str) -> Callable[[str], str]:
+    """Return a check that refuses names with such an end, as the path would ask for something else."""
+
+    def problem(name: str) -> str:
+        found = next((end for end in ends if name.endswith(end)), "")
+        return f"Use a name that does not end in “{found}”." if found else ""
+
+    return problem
+
+
 def exclusive(first: str, second: str, problem: str) -> Check:
     """Refuse two fields that both have a value."""
 

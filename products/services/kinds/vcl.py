@@ -9,7 +9,7 @@ from products.services.kinds.fields import (
     long_text,
     number,
 )
-from products.services.kinds.kind import VCL_ONLY, Kind, Problems
+from products.services.kinds.kind import VCL_ONLY, Kind, Problems, not_ending
 
 SUBROUTINES = (
     "init", "recv", "hash", "hit", "miss", "pass", "fetch", "error", "deliver", "log", "none",
@@ -50,6 +50,7 @@ VCL = Kind(
     not_found="VCL",
     details="vcls",
     services=VCL_ONLY,
+    name_problem=not_ending("/main", "/download", "/content"),
     fields=(
         long_text("content", required=True, needs=Permission.SERVICE_VCL),
         flag("main", default=False),

@@ -38,11 +38,6 @@ CHECKS = {
     # A text that is too long can make the whole body too large, which is 413.
     "negative_data_rejection": {"expected-statuses": [*REFUSED, "405", "413"]},
 }
-# A file's name can end so; a stranger may not learn whether there is one, so gets 404 and not 405.
-FILE_ACTIONS = {
-    "include-path-regex": "/vcl/.*/(main|download|content)$",
-    "checks": {"unsupported_method": {"enabled": False}},
-}
 MAX_LENGTH = 1000
 EXAMPLES = settings(
     max_examples=3, deadline=None, suppress_health_check=list(HealthCheck)
@@ -57,7 +52,6 @@ def loaded(*, coverage: bool = False) -> Any:
     config = SchemathesisConfig.from_dict(
         {
             "checks": checks,
-            "operations": [FILE_ACTIONS],
             "phases": {"coverage": {"enabled": coverage}},
             "generation": {"deterministic": True, "database": "none"},
         }

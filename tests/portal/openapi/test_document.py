@@ -13,7 +13,6 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from portal.openapi.document import document_text, make_document
 from portal.openapi.kinds import fields_of, shown_field
 from portal.openapi.operations import TABLE, endpoints
-from products.api.vcl import VclFileAction
 from products.services.kinds import KINDS
 from tests.access.routes import all_routes
 
@@ -52,18 +51,14 @@ def test_every_route_and_method_is_described(document):
         for path, method, _ in operations(document)
     }
 
-    # A file whose name ends with an action has the methods of any file.
     routes = [each for each in all_routes() if each.is_api]
     spoken = {
         (each.pattern, method)
         for each in routes
-        if each.view.view_class is not VclFileAction
         for method in each.spoken
         if method.lower() in each.view.view_class.http_method_names
     }
-    actions = {(r, m) for r, m in described if "vcl_action" in r}
-    assert described - actions == spoken
-    assert {method for _, method in actions} == {"GET", "PUT"}
+    assert described == spoken
 
 
 def test_the_table_has_only_operations_that_exist():

@@ -38,13 +38,16 @@ def test_one_file_is_the_main_one(api, base, draft, acme):
     assert noted(acme.pk).count("vcl.updated") == 3
 
 
-def test_a_file_called_like_an_action_is_found_first(api, base, draft):
-    file(draft, "a", content="# a")
-    file(draft, "a/download", content="# other")
+def test_names_can_have_slashes_but_not_end_like_another_path(api, base, draft):
+    body = "name=a%2F{}&content=x"
+    refused = api.post(f"{base}/vcl", body.format("main"), FORM)
+    added = api.post(f"{base}/vcl", body.format("main.vcl"), FORM)
+    main = api.put(f"{base}/vcl/a%2Fmain.vcl/main", "", FORM)
 
-    assert api.get(f"{base}/vcl/a%2Fdownload").json()["content"] == "# other"
-    assert api.delete(f"{base}/vcl/a%2Fdownload").json() == {"status": "ok"}
-    assert api.get(f"{base}/vcl/a/download").content == b"# a"
+    assert refused.status_code == 400
+    assert "Use a name that does not end in “/main”." in refused.json()["detail"]
+    assert (added.status_code, main.json()["main"]) == (200, True)
+    assert api.get(f"{base}/vcl/a/main.vcl/download").content == b"x"
 
 
 def test_content_is_plain_text_or_html(api, base, draft):
