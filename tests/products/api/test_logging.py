@@ -162,7 +162,7 @@ def test_an_endpoint_that_gets_no_lines_is_named_with_the_reason(
     changed = api.put(f"{base}/{kind}/a", "format=x", FORM).json()
     validated = api.get(f"{base.rpartition('/')[0]}/validate").json()
 
-    label = {"https": "HTTPS", "syslog": "Syslog"}[kind]
+    label = {"https": "HTTPS", "syslog": "syslog"}[kind]
     sentence = f"Stored, but not carried out by the edge: {label} log endpoint a, because {reason}."
     assert made["msg"].startswith(sentence)
     assert changed["msg"] == sentence
