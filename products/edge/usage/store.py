@@ -57,7 +57,8 @@ _PRUNE_SECONDS = 0.2  # in one go, because no checkpoint is made meanwhile
 _PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
 _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
 
-# The columns are a reading's fields, then when it was written. `connection` has a rowid, so
+# A row has a reading's fields, then when it was written; in an earlier version's file the order of
+# the columns differs, so statements name them. `connection` has a rowid, so
 # that its rows are in the order of arrival: HAProxy's numbers are random, and a tick would
 # change as many pages as connections are open.
 _SCHEMA = f"""
@@ -83,7 +84,9 @@ PRAGMA user_version = {_FORMAT};
 """
 
 _WRITE_CONNECTION = """
-INSERT INTO connection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO connection (
+  number, service, month, started_us, duration_us, bytes_from_client, bytes_to_client,
+  final, revision, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (number, month) DO UPDATE SET
   duration_us = max(duration_us, excluded.duration_us),
   bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),
@@ -92,7 +95,9 @@ ON CONFLICT (number, month) DO UPDATE SET
   revision = excluded.revision, written_at = excluded.written_at
 """
 _WRITE_DELIVERY = """
-INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO delivery (
+  service, hour, requests, bytes_from_client, bytes_to_client, revision, written_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (service, hour) DO UPDATE SET
   requests = max(requests, excluded.requests),
   bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),

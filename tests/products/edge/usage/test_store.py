@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from products.edge.usage import store as store_module
 from products.edge.usage.database import StoreBusy, StoreUnwritable, connect, damage_of
 from products.edge.usage.readings import (
     ConnectionReading,
@@ -188,6 +189,22 @@ def test_revisions_go_on_where_an_earlier_process_stopped(folder):
         store.close(is_finished=False)
 
     assert revisions_of(unsent(folder)) == [1, 2]
+
+
+def test_a_file_whose_columns_have_another_order_goes_on(folder, monkeypatch):
+    columns = "service TEXT NOT NULL, month TEXT NOT NULL"
+    earlier = "month TEXT NOT NULL, service TEXT NOT NULL"
+    assert columns in store_module._SCHEMA
+    monkeypatch.setattr(
+        store_module, "_SCHEMA", store_module._SCHEMA.replace(columns, earlier)
+    )
+    UsageStore(folder, max_bytes=LARGE).close(is_finished=False)
+
+    store = UsageStore(folder, max_bytes=LARGE)
+    store.write([reading(1), delivery(2)])
+    store.close(is_finished=False)
+
+    assert everything(folder) == [reading(1), delivery(2)]
 
 
 def test_revisions_go_on_after_everything_was_pruned(folder):
