@@ -45,10 +45,13 @@ def test_forced_colours_mark_the_current_page_and_paper_has_no_buttons(
     page = browse(sam)
     page.open("/products/")
     page.page.emulate_media(forced_colors="active")
-    current = page.page.locator("#menu a[aria-current=page]")
-    other = page.page.locator("#menu a:not([aria-current])").first
-    border = "element => getComputedStyle(element).borderBottomColor"
-    assert current.evaluate(border) != other.evaluate(border)
+    # The browser applies the colours some time after it was told to.
+    page.page.wait_for_function(
+        """() => {
+            const border = (link) => getComputedStyle(document.querySelector(link)).borderBottomColor;
+            return border("#menu a[aria-current=page]") !== border("#menu a:not([aria-current])");
+        }"""
+    )
     state = page.page.locator(".state.on").first
     drawn = "element => getComputedStyle(element, '::before').backgroundColor"
     assert state.evaluate(drawn) == "rgb(0, 0, 0)"
