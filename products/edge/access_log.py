@@ -240,6 +240,7 @@ def _own_tls(settings: LogTls) -> ssl.SSLContext | None:
     return context
 
 
+@functools.lru_cache(maxsize=4096)  # each route table asks for all endpoints
 def has_readable_certificates(settings: LogTls) -> bool:
     """Tell whether lines can be sent with an endpoint's own authority and certificate."""
     try:
