@@ -1,5 +1,7 @@
 """A sweep that waits for other machines ends after its time, so that others can run."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from accounts import sweep_time
@@ -11,9 +13,11 @@ from tests.factories import NOW
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Let each look at the clock find it 15 seconds later."""
+    """Let each look of the module at the clock find it 15 seconds later."""
     times = iter(range(0, 1_000, 15))
-    monkeypatch.setattr(sweep_time.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(
+        sweep_time, "time", SimpleNamespace(monotonic=lambda: next(times))
+    )
 
 
 def test_a_sweep_ends_after_its_time_and_does_at_least_one(clock, monkeypatch):
