@@ -45,7 +45,7 @@ def test_forced_colours_mark_the_current_page_and_paper_has_no_buttons(
     page = browse(sam)
     page.open("/products/")
     page.page.emulate_media(forced_colors="active")
-    # The browser applies the colours some time after it was told to.
+    # The browser applies the colours a little later.
     page.page.wait_for_function(
         """() => {
             const border = (link) => getComputedStyle(document.querySelector(link)).borderBottomColor;
