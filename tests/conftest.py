@@ -3,9 +3,10 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management.color import no_style
@@ -28,6 +29,7 @@ from tests.factories.accounts import (
     member,
     staff_actor,
 )
+from tests.factories.name_server import NameServer, name_server
 from tests.factories.services import ServiceFactory
 from tests.factories.sessions import confirm, use_secret_cookies
 from tests.memory import write_to_memory
@@ -198,3 +200,12 @@ def browser() -> Callable[..., Client]:
 def staff(ada: Actor, browser: Callable[..., Client]) -> Client:
     """Return the browser of Ada, who has just confirmed who she is."""
     return browser(ada)
+
+
+@pytest.fixture
+def dns(settings: Any) -> Iterator[NameServer]:
+    """Verify domains by DNS, with a name server that has no records."""
+    with name_server() as server:
+        settings.DOMAIN_VERIFICATION = "dns"
+        settings.DNS_SERVERS = [server.address]
+        yield server

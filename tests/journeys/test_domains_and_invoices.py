@@ -11,19 +11,9 @@ from products.months import Month
 from tests.factories import NOW
 from tests.factories.domains import claimed
 from tests.factories.invoices import invoice
-from tests.factories.name_server import name_server
 from tests.factories.usage import connection_usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def dns(settings):
-    """Verify by DNS, with a name server that has no records."""
-    with name_server() as server:
-        settings.DOMAIN_VERIFICATION = "dns"
-        settings.DNS_SERVERS = [server.address]
-        yield server
 
 
 def test_a_domain_is_claimed_verified_found_and_released(browse, eve, acme, dns):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import Account
 from products.billing.commands import set_budget
 from products.billing.commands.credits import grant_credit
-from products.billing.models import Budget, Contract
+from products.billing.models import Budget
 from products.catalogue.money import Money
 from products.enablement.models import BudgetBlock
 from products.metering.models import Edge
@@ -20,7 +20,11 @@ from tests.factories.enablement import block_by_budget
 from tests.factories.invoices import invoice
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
-from tests.products.web.conftest import queries_of, text_of
+from tests.products.web.conftest import (
+    queries_of,
+    sign_in_another_currency,
+    text_of,
+)
 
 LATER = NOW + timedelta(days=3)
 
@@ -250,14 +254,7 @@ def test_a_block_is_lifted_although_the_bill_cannot_be_computed(
     typed = {"amount": "50", "thresholds": "100", "action": "block_new"}
     client.post(reverse("budget"), typed)
     block_by_budget(acme)
-    Contract.objects.create(
-        account=acme,
-        from_month="2026-11",
-        currency="EUR",  # in which nothing has a price
-        assigned_at=NOW,
-        assigned_by="Ada",
-        reason="Signed",
-    )
+    sign_in_another_currency(acme)
 
     shown = text_of(client.get(reverse("billing")))
     client.post(reverse("lift_budget_block"))

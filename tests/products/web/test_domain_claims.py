@@ -9,20 +9,10 @@ from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.verification import proof_of
 from tests.factories import NOW
 from tests.factories.domains import claimed, pending
-from tests.factories.name_server import name_server
 from tests.factories.services import ServiceFactory
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/domains/"
-
-
-@pytest.fixture
-def dns(settings):
-    """Verify by DNS, with a name server that has no records."""
-    with name_server() as server:
-        settings.DOMAIN_VERIFICATION = "dns"
-        settings.DNS_SERVERS = [server.address]
-        yield server
 
 
 def page_of(claim):

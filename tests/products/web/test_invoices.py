@@ -18,7 +18,7 @@ from products.billing.commands.closing import (
     void_invoice,
 )
 from products.billing.commands.corrections import correct_month
-from products.billing.models import Adjustment, Contract, CreditNote, InvoiceLine
+from products.billing.models import Adjustment, CreditNote, InvoiceLine
 from products.billing.queries.content import content_hash
 from products.instants import instant_us
 from products.metering.models import ConnectionUsage, DeliveryUsage
@@ -28,7 +28,11 @@ from tests.factories import NOW
 from tests.factories.invoices import invoice
 from tests.factories.invoices import invoice as draft
 from tests.factories.usage import connection_usage, delivery_usage
-from tests.products.web.conftest import queries_of, text_of
+from tests.products.web.conftest import (
+    queries_of,
+    sign_in_another_currency,
+    text_of,
+)
 
 JOB = Actor.system("bill-accounts")
 NOVEMBER = Month(2026, 11)
@@ -113,14 +117,7 @@ def test_a_corrected_fee_of_an_earlier_month_is_shown(
 
 @pytest.mark.parametrize("name", ["invoice", "invoice_download"])
 def test_a_bill_that_is_refused_is_no_change_that_failed(browser, bo, acme, used, name):
-    Contract.objects.create(
-        account=acme,
-        from_month="2026-11",
-        currency="EUR",  # in which nothing has a price
-        assigned_at=NOW,
-        assigned_by="Ada",
-        reason="Signed",
-    )
+    sign_in_another_currency(acme)
     form = {"form": "pdf"} if name == "invoice_download" else {}
 
     answer = browser(bo).get(reverse(name, kwargs={"invoice_key": "2026-11"} | form))
