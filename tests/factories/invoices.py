@@ -1,8 +1,9 @@
-"""Invoices without lines, for tests that only need that there is one."""
+"""Invoices without lines, and contracts, for tests that only need that there is one."""
 
 from accounts.models import Account
-from products.billing.models import Invoice
+from products.billing.models import Contract, Invoice
 from products.months import Month
+from tests.factories import NOW
 
 
 def invoice(
@@ -24,3 +25,15 @@ def invoice(
         row.status, row.number, row.finalized_at = "final", number, row.ends_at
         row.save()
     return row
+
+
+def bill_in_euros(account: Account) -> None:
+    """Give an account a contract in a currency in which nothing has a price."""
+    Contract.objects.create(
+        account=account,
+        from_month="2026-11",
+        currency="EUR",
+        assigned_at=NOW,
+        assigned_by="Ada",
+        reason="Signed",
+    )

@@ -9,11 +9,12 @@ import time_machine
 from accounts.actor import Actor
 from products.billing.commands.closing import finalize_invoice, void_invoice
 from products.billing.commands.corrections import correct_month
-from products.billing.models import Budget, Contract
+from products.billing.models import Budget
 from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.access.bodies import prove
 from tests.factories import NOW
+from tests.factories.invoices import bill_in_euros
 from tests.factories.usage import connection_usage, delivery_usage, reporting_edge
 from tests.factories.world import build_world
 
@@ -148,18 +149,6 @@ def test_the_budget_is_shown_although_the_bill_is_refused(used, call):
     status, shown = call("GET", "v1/budget")
 
     assert (status, shown["amount"], shown["spent"]) == (200, None, None)
-
-
-def bill_in_euros(account):
-    """Give an account a contract in a currency in which nothing has a price."""
-    Contract.objects.create(
-        account=account,
-        from_month="2026-11",
-        currency="EUR",
-        assigned_at=NOW,
-        assigned_by="Ada",
-        reason="Signed",
-    )
 
 
 @pytest.mark.parametrize("who", ["engineer", "user"])

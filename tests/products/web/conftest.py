@@ -9,9 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit.models import AuditEvent
-from products.billing.models import Contract
 from products.enablement.commands import enable, enable_for_service
-from tests.factories import NOW
 from tests.factories.world import agreed
 
 TAG = re.compile(r"<[^>]+>")
@@ -35,18 +33,6 @@ def actions_of(account):
     """Return the events of an account's audit trail, oldest first."""
     rows = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
     return list(rows.values_list("action", flat=True))
-
-
-def sign_in_another_currency(account):
-    """Give an account a contract in a currency in which nothing has a price."""
-    Contract.objects.create(
-        account=account,
-        from_month="2026-11",
-        currency="EUR",
-        assigned_at=NOW,
-        assigned_by="Ada",
-        reason="Signed",
-    )
 
 
 @pytest.fixture

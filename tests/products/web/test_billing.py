@@ -17,14 +17,10 @@ from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.enablement import block_by_budget
-from tests.factories.invoices import invoice
+from tests.factories.invoices import bill_in_euros, invoice
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
-from tests.products.web.conftest import (
-    queries_of,
-    sign_in_another_currency,
-    text_of,
-)
+from tests.products.web.conftest import queries_of, text_of
 
 LATER = NOW + timedelta(days=3)
 
@@ -254,7 +250,7 @@ def test_a_block_is_lifted_although_the_bill_cannot_be_computed(
     typed = {"amount": "50", "thresholds": "100", "action": "block_new"}
     client.post(reverse("budget"), typed)
     block_by_budget(acme)
-    sign_in_another_currency(acme)
+    bill_in_euros(acme)
 
     shown = text_of(client.get(reverse("billing")))
     client.post(reverse("lift_budget_block"))

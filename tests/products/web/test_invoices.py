@@ -25,14 +25,10 @@ from products.metering.models import ConnectionUsage, DeliveryUsage
 from products.metering.queries.digests import digest
 from products.months import Month
 from tests.factories import NOW
-from tests.factories.invoices import invoice
+from tests.factories.invoices import bill_in_euros, invoice
 from tests.factories.invoices import invoice as draft
 from tests.factories.usage import connection_usage, delivery_usage
-from tests.products.web.conftest import (
-    queries_of,
-    sign_in_another_currency,
-    text_of,
-)
+from tests.products.web.conftest import queries_of, text_of
 
 JOB = Actor.system("bill-accounts")
 NOVEMBER = Month(2026, 11)
@@ -117,7 +113,7 @@ def test_a_corrected_fee_of_an_earlier_month_is_shown(
 
 @pytest.mark.parametrize("name", ["invoice", "invoice_download"])
 def test_a_bill_that_is_refused_is_no_change_that_failed(browser, bo, acme, used, name):
-    sign_in_another_currency(acme)
+    bill_in_euros(acme)
     form = {"form": "pdf"} if name == "invoice_download" else {}
 
     answer = browser(bo).get(reverse(name, kwargs={"invoice_key": "2026-11"} | form))
