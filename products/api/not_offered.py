@@ -47,7 +47,7 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "api-security": "Edges do not report operations.",
     "ai-runtime-control": "This product is not in the catalogue.",
     "client-side-protection": "This product is not in the catalogue.",
-    "dns": "There is no DNS here. Zones are where your domains are registered.",
+    "dns": "Tollgate hosts no DNS zones. Manage yours where your domains are registered.",
     "domain-management": "Domains are added to versions: see /service/{id}/version/{number}/domain.",
     "domain-ownerships": "Domains are added to versions: see /service/{id}/version/{number}/domain.",
     "iam": "Roles are fixed: user, billing, engineer and superuser.",

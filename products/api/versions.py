@@ -158,7 +158,7 @@ class Validate(APIView):
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Return, always with 200, whether someone who may activate it can activate the version.
 
-        Why the actor may not is no fault of the version: it is among the messages.
+        What prevents only this actor is not an error of the version, and is in `messages`.
         """
         row = version_at(request.auth, service_id, number)
         decision = decision_with_probe(request.auth, version=row)

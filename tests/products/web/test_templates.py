@@ -50,7 +50,7 @@ def test_every_id_can_be_copied():
 
 
 def test_an_error_after_a_form_was_sent_takes_the_focus():
-    """The script focuses what has `data-error-summary`; what is always on a page is no alert."""
+    """A refusal has `data-error-summary`, which the script focuses. Permanent text is not an alert."""
     shown = {names(path): path.read_text() for path in TEMPLATES}
     alerts = {
         name: re.findall(r'<[^>]*role="alert"[^>]*>', text)
