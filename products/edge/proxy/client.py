@@ -1,82 +1,89 @@
 """A client's connection, from accept until it is answered, rejected or becomes a tunnel."""
 
 import asyncio
+import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address, ip_address
-from typing import Any, TypeAlias
 
 from products.edge.errors import EdgeError, ErrorResponse
-from products.edge.proxy.stream import BufferedStream
+from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.settings import Limits
 from products.edge.tls import SERVER_NAME
 from products.edge.usage.meter import UsageMeter
-
-_MAX_DISCARDED_BYTES = 1024 * 1024
-
-Serve: TypeAlias = Callable[["ClientConnection"], Coroutine[Any, Any, None]]
 
 
 class ConnectionLimiter:
     """Counts the handshakes in flight and the connections per address of one process."""
 
     def __init__(self, limits: Limits) -> None:
-        self.handshakes = 0
-        self.by_client: Counter[str] = Counter()
         self._limits = limits
+        self._handshakes: set[ClientConnection] = set()
+        self._by_address: dict[str, set[ClientConnection]] = {}
 
-    def rejection(self, client: str) -> ErrorResponse | None:
+    def rejection(self, address: str) -> ErrorResponse | None:
         """Return why an address may not have another connection; None if it may."""
-        if self.handshakes >= self._limits.handshakes:
+        if len(self._handshakes) >= self._limits.handshakes:
             return ErrorResponse(EdgeError.CONNECTION_LIMIT)
-        if self.by_client[client] >= self._limits.handshakes_per_address:
+        others = self._by_address.get(address, ())
+        if len(others) >= self._limits.handshakes_per_address:
             return ErrorResponse(EdgeError.ADDRESS_LIMIT)
         return None
 
+    def take(self, client: "ClientConnection") -> None:
+        """Count a client that has begun to connect."""
+        self._handshakes.add(client)
+        self._by_address.setdefault(client.address, set()).add(client)
+
+    def end_handshake(self, client: "ClientConnection") -> None:
+        """Count a client only for its address from now on, because its request may take long.
+
+        Slow bodies must not keep WebSockets out.
+        """
+        self._handshakes.discard(client)
+
+    def release(self, client: "ClientConnection") -> None:
+        """Count a client no longer; may be called more than once."""
+        self._handshakes.discard(client)
+        others = self._by_address.get(client.address, set())
+        others.discard(client)
+        if not others:
+            self._by_address.pop(client.address, None)
+
 
 class ClientConnection(BufferedStream):
-    """A client's stream with its deadline, its slot within the limits and the task that serves it.
+    """A client's stream with its deadline and the task that serves it.
 
-    The server admits it with an address and a deadline for the head. While the handler works
-    on the request, it moves the deadline through `connecting`, `waiting_for` and `count`.
+    The server's sweep stops a task that has reached its deadline.
     """
 
     __slots__ = (
-        "_admit", "_is_connecting", "_is_counted", "_is_handshake", "_limiter", "_limits",
-        "_meter", "_origin", "_serve", "address", "deadline", "head_bytes", "is_expired",
-        "method", "service", "task",
+        "_limiter", "_limits", "_meter", "_timeout", "address", "deadline", "has_response",
+        "head_bytes", "method", "rejection", "service", "task",
     )  # fmt: skip
+
+    head_too_large = EdgeError.HEADERS_TOO_LARGE
+    not_http = EdgeError.NOT_HTTP
 
     def __init__(
         self,
+        address: str,
         limits: Limits,
         limiter: ConnectionLimiter,
         meter: UsageMeter,
-        admit: Callable[["ClientConnection"], None],
-        serve: Serve,
     ) -> None:
-        """Prepare a connection; `admit` is called when it is established.
-
-        `serve` runs as soon as the client sends something. A connection that has not been
-        admitted then was rejected, and is not served.
-        """
+        """Prepare a connection that was just accepted: the time for its head begins."""
         super().__init__(limits.early_bytes)
-        self.address = ""  # of the client, once it is admitted
+        self.address = address
         self.task: asyncio.Task[None] | None = None
-        self.deadline = float("inf")  # monotonic clock, in seconds
-        self.is_expired = False
+        self.rejection: EdgeError | None = None  # the response if the task is stopped
+        self.has_response = False  # it has begun
         self.service = ""
         self.method = b""
         self.head_bytes = 0  # length of the request's head
-        self._is_counted = self._is_handshake = False
         self._limits = limits
         self._limiter = limiter
         self._meter = meter
-        self._admit = admit
-        self._serve = serve
-        self._origin: BufferedStream | None = None
-        self._is_connecting = False
+        self.allow(limits.head_seconds, EdgeError.REQUEST_TIMEOUT)
 
     @property
     def scheme(self) -> str:
@@ -89,126 +96,77 @@ class ClientConnection(BufferedStream):
         tls = self.transport.get_extra_info("ssl_object")
         return str(getattr(tls, SERVER_NAME, ""))
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and ask the server to admit the client."""
-        super().connection_made(transport)
-        self._admit(self)
-
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting for the origin, too."""
+        """Stop the task, too, whatever it waits for."""
         super().connection_lost(exc)
-        if self._origin is not None:
-            self._origin.fail(ConnectionAbortedError())
+        self.stop(None)
 
-    def take_slot(self, address: str) -> None:
-        """Count for the limits from now on, with a deadline for the head."""
-        self.address = address
-        self.deadline = time.monotonic() + self._limits.head_seconds
-        self._is_counted = self._is_handshake = True
-        self._limiter.handshakes += 1
-        self._limiter.by_client[address] += 1
-
-    def end_handshake(self) -> None:
-        """Count only for the address from now on, because an ordinary request may take long.
-
-        Slow bodies must not keep WebSockets out.
-        """
-        if self._is_handshake:
-            self._is_handshake = False
-            self._limiter.handshakes -= 1
-
-    def release_slot(self) -> None:
-        """Count no longer; may be called more than once."""
-        self.end_handshake()
-        if self._is_counted:
-            self._is_counted = False
-            by_client = self._limiter.by_client
-            by_client[self.address] -= 1
-            if not by_client[self.address]:
-                del by_client[self.address]
-
-    def connecting(self, seconds: float) -> None:
-        """Allow this time for connecting to the origin; the task is cancelled after it."""
-        self._is_connecting = True
+    def allow(self, seconds: float, timeout: EdgeError) -> None:
+        """Set the deadline, and the response to a request that reaches it."""
         self.deadline = time.monotonic() + seconds
-
-    def waiting_for(self, origin: BufferedStream, seconds: float) -> None:
-        """Allow this time for the origin's head, and stop when the client is gone."""
-        self._origin = origin
-        self._is_connecting = False
-        self.deadline = time.monotonic() + seconds
-        if self.lost:
-            origin.fail(ConnectionAbortedError())
+        self._timeout = timeout
 
     def expire(self) -> None:
-        """Make whatever the task waits for fail."""
-        self.is_expired = True
+        """Stop the task at its deadline."""
+        self.stop(self._timeout)
+
+    def stop(self, rejection: EdgeError | None) -> None:
+        """Cancel the task. If no response has begun, the client gets this one, if there is one."""
         self.deadline = float("inf")
-        if self._is_connecting and self.task is not None:
+        self.rejection = None if self.has_response else rejection
+        if self.task is not None:
             self.task.cancel()
-            return
-        if self._origin is not None:
-            self._origin.fail(TimeoutError())
-        self.fail(TimeoutError())
+
+    def end_handshake(self) -> None:
+        """Count only for the address from now on."""
+        self._limiter.end_handshake(self)
 
     def count_request(self) -> None:
         """Count the request as delivered, and no longer among those that are open."""
-        self.release_slot()
+        self.has_response = True
+        self._limiter.release(self)
         self._meter.delivered(self.service, 1, self.head_bytes, 0)
 
-    def count(self, sent: int, received: int) -> None:
+    async def receive(self) -> bytes:
+        """Read and count a part of the request's body; empty at the end. Raises StreamClosed."""
+        data = await self.read_some()
+        self._count(len(data), 0)
+        return data
+
+    async def send(self, data: bytes) -> None:
+        """Write and count a part of the response. Raises StreamClosed."""
+        await self.write(data)
+        self._count(0, len(data))
+
+    async def finish(self, data: bytes) -> None:
+        """Send the last bytes, and close the connection so that they arrive.
+
+        Closing with unread input would make the kernel send a reset, which can destroy the
+        response on its way. So reading goes on for a short while.
+        """
+        self.has_response = True
+        self.deadline = time.monotonic() + self._limits.linger_seconds
+        self.transport.write(data)
+        if self.transport.can_write_eof() and not self.ended:
+            self.transport.write_eof()
+            with contextlib.suppress(StreamClosed):
+                while await self.read_some():
+                    pass
+        self.transport.close()
+        while not self.lost:
+            await self._wait()
+
+    def _count(self, sent: int, received: int) -> None:
         """Count bytes that the client sent or received; they extend the deadline."""
         self.deadline = time.monotonic() + self._limits.quiet_seconds
         self._meter.delivered(self.service, 0, sent, received)
 
-    def served(self) -> None:
-        """Release what the task held when it ends."""
-        self.release_slot()
-        self._origin = None
 
-    def _wake_reader(self) -> None:
-        if self.task is not None:
-            super()._wake_reader()
-        elif self.address:
-            # No task waits for a client that has sent nothing.
-            self.task = asyncio.get_running_loop().create_task(self._serve(self))
-
-
-class Lingering(asyncio.Protocol):
-    """Reads on after the final response, so that a reset does not destroy it on its way."""
-
-    def __init__(
-        self, transport: asyncio.Transport, deadline: float, others: "set[Lingering]"
-    ) -> None:
-        """Take a transport over; `others` holds this object until the transport has closed."""
-        self.transport = transport
-        self.deadline = deadline
-        self._others = others
-        self._discarded_bytes = 0
-        others.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Discard the data; abort the connection when it is too much."""
-        self._discarded_bytes += len(data)
-        if self._discarded_bytes > _MAX_DISCARDED_BYTES:
-            self.transport.abort()
-
-    def eof_received(self) -> bool:
-        """Close: both sides have ended."""
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Remove this connection from the lingering ones."""
-        self._others.discard(self)
-
-
-def client_address(peer: tuple[str, int] | None) -> str:
+def client_address(peer: tuple[str, int]) -> str:
     """Return a peer's address as it is counted and shown.
 
     It has no zone, and an IPv4 address mapped into IPv6 is shown as IPv4.
     """
-    if not peer:
-        return "unknown"
     if ":" not in peer[0]:
         return peer[0]
     address = ip_address(peer[0].partition("%")[0])

@@ -6,8 +6,8 @@ most of request smuggling pointless.
 """
 
 import asyncio
-import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from products.edge.access_log import AccessLog, LoggedRequest
@@ -32,12 +32,7 @@ from products.edge.proxy.http1 import (
     require_handshake,
 )
 from products.edge.proxy.origin import OriginConnector
-from products.edge.proxy.stream import (
-    BufferedStream,
-    HeadMalformed,
-    HeadTooLarge,
-    StreamClosed,
-)
+from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.proxy.tunnel import Tunnel, TunnelLimiter
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Limits
@@ -50,10 +45,6 @@ _HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websock
 _MAX_INTERIM_RESPONSES = 10
 _NO_CONTENT = 204
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
-
-
-class ResponseTruncated(Exception):
-    """The response broke off after its head was sent; only closing can tell the client."""
 
 
 class RequestHandler:
@@ -84,8 +75,7 @@ class RequestHandler:
         """Handle a request; True when it became a tunnel.
 
         Upgrades need WebSockets to be on; ordinary requests do not (R12). Raises
-        ErrorResponse while nothing was sent to the client, then ResponseTruncated or
-        StreamClosed.
+        ErrorResponse while nothing was sent to the client, then BodyMalformed or StreamClosed.
         """
         prepared = self._route_of(head.host)
         if client.server_name not in ("", head.host):
@@ -93,12 +83,14 @@ class RequestHandler:
         client.service = prepared.route.service
         client.method = head.method
         require_no_loop(head, prepared.loop)
-        if not head.wants_websocket:
-            await self._forward(client, head, prepared)
-            return False
-        require_handshake(head)
-        self._require_entitled(prepared.route, client, head)
-        return await self._upgrade(client, head, prepared)
+        if head.wants_websocket:
+            return await self._upgrade(client, head, prepared)
+        origin = await self._connect(client, prepared.route)
+        try:
+            await self._forward(client, head, prepared, origin)
+        finally:
+            origin.transport.abort()
+        return False
 
     def apply(self, routes: RouteIndex, now: float) -> None:
         """Follow a new route table; `now` is the wall clock in seconds."""
@@ -135,31 +127,40 @@ class RequestHandler:
         raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
     async def _forward(
-        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
+        self,
+        client: ClientConnection,
+        head: RequestHead,
+        prepared: PreparedRoute,
+        origin: BufferedStream,
     ) -> None:
-        origin = await self._connect(client, prepared.route)
+        client.allow(self._limits.response_seconds, EdgeError.ORIGIN_TIMEOUT)
+        _send_head(client, head, prepared, origin, _framing_fields(head))
+        client.end_handshake()
+        self._note(prepared.route, head, client)
+        sending = asyncio.ensure_future(_send_body(client, origin, head))
         try:
-            client.waiting_for(origin, self._limits.response_seconds)
-            self._send_head(client, head, prepared, origin, _framing_fields(head))
-            client.end_handshake()
-            self._note(prepared.route, head, client)
-            await _exchange(client, origin, head, self._limits)
+            interim_to = client if head.is_http11 else None
+            response = await _read_response(origin, self._limits, interim_to)
+            await _relay_response(client, origin, head, response)
         finally:
-            origin.transport.abort()
+            sending.cancel()
 
     async def _upgrade(
         self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
     ) -> bool:
         """Shake hands with the origin; True if that opened a tunnel."""
+        require_handshake(head)
+        route = prepared.route
+        self._require_entitled(route, client, head)
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
-        self._take_tunnel(prepared.route, client, head)
+        self._take_tunnel(route, client, head)
         origin = None
         is_tunnel = False
         try:
-            origin = await self._connect(client, prepared.route)
-            client.waiting_for(origin, self._limits.head_seconds)
-            self._send_head(client, head, prepared, origin, _HANDSHAKE_FIELDS)
+            origin = await self._connect(client, route)
+            client.allow(self._limits.head_seconds, EdgeError.ORIGIN_TIMEOUT)
+            _send_head(client, head, prepared, origin, _HANDSHAKE_FIELDS)
             response = await _read_response(origin, self._limits)
             if response.opens_websocket:
                 await self._open_tunnel(client, head, origin, response)
@@ -170,7 +171,7 @@ class RequestHandler:
                 await _relay_response(client, origin, head, response)
         finally:
             if not is_tunnel:
-                self._limiter.release(prepared.route.service)
+                self._limiter.release(route.service, route.account)
                 if origin is not None:
                     origin.transport.abort()
         return is_tunnel
@@ -188,13 +189,8 @@ class RequestHandler:
     async def _connect(self, client: ClientConnection, route: Route) -> BufferedStream:
         if route.origin is None:
             raise ErrorResponse(EdgeError.NO_ORIGIN)
-        client.connecting(self._limits.connect_seconds)
-        try:
-            return await self._connector.connect(route.origin, account=route.account)
-        except asyncio.CancelledError:
-            if not client.is_expired:
-                raise
-            raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from None
+        client.allow(self._limits.connect_seconds, EdgeError.ORIGIN_TIMEOUT)
+        return await self._connector.connect(route.origin, account=route.account)
 
     async def _open_tunnel(
         self,
@@ -209,7 +205,6 @@ class RequestHandler:
         if route.service != client.service:
             raise ErrorResponse(EdgeError.HOST_MOVED, host=head.host)
         self._require_entitled(route, client, head)
-        _require_open(client)
         try:
             counted = await self._meter.begin(
                 route, client.head_bytes, len(response.raw)
@@ -217,12 +212,7 @@ class RequestHandler:
         except StoreUnwritable as error:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
         number = counted.number
-        try:
-            _require_open(client)
-        except StreamClosed:
-            self._meter.finish(number)
-            raise
-        tunnel = Tunnel(route.service, self._limits, number, self._on_tunnel_end)
+        tunnel = Tunnel(route, self._limits, number, self._on_tunnel_end)
         tunnel.start(client, origin, client.head_bytes, response.raw)
         counted.tunnel = tunnel
         self.tunnels[number] = tunnel
@@ -230,7 +220,7 @@ class RequestHandler:
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
         del self.tunnels[tunnel.number]
-        self._limiter.release(tunnel.service)
+        self._limiter.release(tunnel.service, tunnel.account)
         self._meter.end(tunnel.number)
         if tunnel.is_closed_by_edge:
             self._meter.flush()  # before the connections are closed
@@ -241,21 +231,6 @@ class RequestHandler:
     def _flush(self) -> None:
         self._flush_is_due = False
         self._meter.flush()
-
-    def _send_head(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        prepared: PreparedRoute,
-        origin: BufferedStream,
-        hop: Fields,
-    ) -> None:
-        fields = request_fields(
-            head, client=client.address, scheme=client.scheme, rules=prepared.rules
-        )
-        host = prepared.override_host or head.host_field
-        hop = [*hop, prepared.loop]
-        origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
 
     def _note(
         self,
@@ -272,9 +247,19 @@ class RequestHandler:
         self._log.note(route, request, at_us=at_us, refused=refused)
 
 
-def _require_open(client: BufferedStream) -> None:
-    if client.lost or client.failure is not None:
-        raise StreamClosed
+def _send_head(
+    client: ClientConnection,
+    head: RequestHead,
+    prepared: PreparedRoute,
+    origin: BufferedStream,
+    hop: Fields,
+) -> None:
+    fields = request_fields(
+        head, client=client.address, scheme=client.scheme, rules=prepared.rules
+    )
+    host = prepared.override_host or head.host_field
+    hop = [*hop, prepared.loop]
+    origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
 
 
 def _framing_fields(head: RequestHead) -> Fields:
@@ -287,38 +272,15 @@ def _framing_fields(head: RequestHead) -> Fields:
     return fields
 
 
-async def _exchange(
-    client: ClientConnection, origin: BufferedStream, head: RequestHead, limits: Limits
-) -> None:
-    """Send a request's body and relay the response; the request's head has been sent."""
-    sending = None
-    if head.body_bytes != 0:
-        sending = asyncio.ensure_future(_send_body(client, origin, head))
-    try:
-        response = await _read_response(
-            origin, limits, interim_to=client if head.is_http11 else None
-        )
-        await _relay_response(client, origin, head, response)
-    except ErrorResponse as error:
-        if isinstance(origin.failure, BodyMalformed):
-            raise ErrorResponse(EdgeError.BODY_MALFORMED) from error
-        raise
-    finally:
-        if sending is not None:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
-
-
 async def _read_response(
-    origin: BufferedStream,
-    limits: Limits,
-    *,
-    interim_to: ClientConnection | None = None,
+    origin: BufferedStream, limits: Limits, interim_to: ClientConnection | None = None
 ) -> ResponseHead:
     """Read the head of the final response, relaying interim ones. Raises ErrorResponse."""
     for _ in range(_MAX_INTERIM_RESPONSES):
-        raw = await _read_head(origin, limits.head_bytes)
+        try:
+            raw = await origin.read_head(limits.head_bytes)
+        except StreamClosed as error:
+            raise ErrorResponse(EdgeError.ORIGIN_CLOSED) from error
         response = parse_response(raw, max_fields=limits.head_lines)
         if not response.is_interim:
             return response
@@ -326,21 +288,6 @@ async def _read_response(
             fields = response_fields(response.fields, response.connection)
             await interim_to.write(_head_bytes(response, fields))
     raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-
-
-async def _read_head(origin: BufferedStream, max_bytes: int) -> bytes:
-    try:
-        return await origin.read_head(max_bytes)
-    except HeadTooLarge as error:
-        raise ErrorResponse(
-            EdgeError.ORIGIN_HEADERS_TOO_LARGE, limit=max_bytes
-        ) from error
-    except HeadMalformed as error:
-        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
-    except StreamClosed as error:
-        if isinstance(origin.failure, TimeoutError):
-            raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
-        raise ErrorResponse(EdgeError.ORIGIN_CLOSED) from error
 
 
 async def _relay_response(
@@ -351,13 +298,13 @@ async def _relay_response(
 ) -> None:
     """Send a response to the client, with new framing, as the last of its connection.
 
-    Raises ErrorResponse for a 101 that opens no tunnel, ResponseTruncated when the response
-    breaks off.
+    Raises ErrorResponse for a 101 that opens no tunnel, and BodyMalformed or StreamClosed when
+    the response breaks off.
     """
     if response.is_switching:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     body = response.body(head.method)
-    in_chunks = head.is_http11 and not body.is_sized
+    in_chunks = head.is_http11 and body.length is None
     fields = response_fields(response.fields, response.connection)
     if in_chunks:
         fields.append((b"Transfer-Encoding", b"chunked"))
@@ -369,67 +316,43 @@ async def _relay_response(
     else:
         fields.append((b"Connection", b"close"))
     client.count_request()
-    await _write(client, _head_bytes(response, fields))
-    while not body.done:
-        payload = await _read_payload(origin, body)
-        if payload is None:
-            break
-        await _write(client, chunk(payload) if in_chunks else payload)
-    if in_chunks:
-        await _write(client, LAST_CHUNK)
-
-
-async def _read_payload(origin: BufferedStream, body: BodyReader) -> bytes | None:
-    """Read payload; None when the end of the connection ends the body."""
-    try:
-        data = await origin.read_some()
-        payload = body.feed(data)
-    except (StreamClosed, BodyMalformed) as error:
-        raise ResponseTruncated from error
-    if data:
-        return payload
-    if body.ends_with_connection:
-        return None
-    raise ResponseTruncated
-
-
-async def _write(client: ClientConnection, data: bytes) -> None:
-    await client.write(data)
-    client.count(0, len(data))
+    await client.send(_head_bytes(response, fields))
+    await _relay_body(origin.read_some, body, client.send, in_chunks=in_chunks)
 
 
 async def _send_body(
     client: ClientConnection, origin: BufferedStream, head: RequestHead
 ) -> None:
-    """Send the request's body to the origin; a fault in it fails the origin's stream."""
-    body = (
-        BodyReader.chunked()
-        if head.body_bytes is None
-        else BodyReader.sized(head.body_bytes)
-    )
+    """Send the request's body to the origin; a fault in it ends the request."""
+    body = BodyReader(head.body_bytes)
     try:
-        await _relay_body(client, origin, body)
-    except BodyMalformed as error:
-        origin.fail(error)
-    except StreamClosed as error:
-        # An origin that stopped reading may still respond, unless the client is gone.
-        if client.lost:
-            origin.fail(error)
+        await _relay_body(
+            client.receive, body, origin.write, in_chunks=body.length is None
+        )
+    except BodyMalformed:
+        client.stop(EdgeError.BODY_MALFORMED)
+    except StreamClosed:
+        pass  # an origin that stopped reading may still respond
 
 
 async def _relay_body(
-    client: ClientConnection, origin: BufferedStream, body: BodyReader
+    read: Callable[[], Awaitable[bytes]],
+    body: BodyReader,
+    write: Callable[[bytes], Awaitable[None]],
+    *,
+    in_chunks: bool,
 ) -> None:
-    while data := await client.read_some():
+    """Pass a body on. Raises BodyMalformed, also if it ends too early, and StreamClosed."""
+    while not body.done:
+        data = await read()
+        if not data and not body.ends_with_connection:
+            raise BodyMalformed
+        if not data:
+            break
         payload = body.feed(data)
-        client.count(len(data), 0)
-        if not body.is_sized:
-            payload = chunk(payload) + (LAST_CHUNK if body.done else b"")
-        if payload:
-            await origin.write(payload)
-        if body.done:
-            return
-    raise BodyMalformed  # it ended too early
+        await write(chunk(payload) if in_chunks else payload)
+    if in_chunks:
+        await write(LAST_CHUNK)
 
 
 def _head_bytes(response: ResponseHead, fields: Fields) -> bytes:

@@ -90,12 +90,10 @@ class ResponseHead:
     def body(self, method: bytes) -> "BodyReader":
         """Return the reader for the body that follows (RFC 9112, 6.3)."""
         if method == b"HEAD" or self.status in _STATUSES_WITHOUT_BODY:
-            return BodyReader.sized(0)
-        if self.is_chunked:
-            return BodyReader.chunked()
-        if self.length is None:
-            return BodyReader.until_close()
-        return BodyReader.sized(self.length)
+            return BodyReader(0)
+        if self.is_chunked or self.length is not None:
+            return BodyReader(None if self.is_chunked else self.length)
+        return BodyReader(None, ends_with_connection=True)
 
 
 class BodyReader:
@@ -104,34 +102,25 @@ class BodyReader:
     Chunk extensions and trailers are dropped. What follows the end is ignored.
     """
 
-    __slots__ = ("_framing_bytes", "_parser", "_received", "is_sized")
+    __slots__ = ("_framing_bytes", "_parser", "_received", "length")
 
-    def __init__(self, framing: bytes, *, is_sized: bool) -> None:
-        """Expect a body with this framing field; without one it lasts until the close."""
-        self.is_sized = is_sized  # the length is known from the start
+    def __init__(
+        self, length: int | None, *, ends_with_connection: bool = False
+    ) -> None:
+        """Expect a body of `length` bytes; None if it is chunked, or ends with its connection."""
+        self.length = length
         self._received = _PayloadReader()
+        self._received.is_complete = length == 0
         self._framing_bytes = 0
         self._parser = None
-        if framing:
+        if not ends_with_connection and length != 0:
             self._parser = httptools.HttpRequestParser(self._received)
+            framing = b"Transfer-Encoding: chunked"
+            if length is not None:
+                framing = b"Content-Length: %d" % length
             self._parser.feed_data(
                 b"POST / HTTP/1.1\r\nConnection: close\r\n%s\r\n\r\n" % framing
             )
-
-    @classmethod
-    def sized(cls, length: int) -> "BodyReader":
-        """Read a body of `length` bytes."""
-        return cls(b"Content-Length: %d" % length, is_sized=True)
-
-    @classmethod
-    def chunked(cls) -> "BodyReader":
-        """Read a body in chunks."""
-        return cls(b"Transfer-Encoding: chunked", is_sized=False)
-
-    @classmethod
-    def until_close(cls) -> "BodyReader":
-        """Read a body that ends with its connection; it is never `done`."""
-        return cls(b"", is_sized=False)
 
     @property
     def done(self) -> bool:
@@ -145,11 +134,11 @@ class BodyReader:
 
     def feed(self, data: bytes) -> bytes:
         """Return the payload in `data`. Raises BodyMalformed."""
-        if self._parser is None:
-            return data
         received = self._received
         if received.is_complete:
             return b""
+        if self._parser is None:
+            return data
         received.pieces = []
         try:
             self._parser.feed_data(data)

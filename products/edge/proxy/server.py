@@ -1,27 +1,20 @@
-"""Accepts connections within limits, reads their requests, and sends every error response."""
+"""Serves accepted connections within limits, and sends every error response."""
 
 import asyncio
 import contextlib
 import logging
 import socket
 import ssl
-import time
 
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.client import (
     ClientConnection,
     ConnectionLimiter,
-    Lingering,
     client_address,
 )
-from products.edge.proxy.handler import RequestHandler, ResponseTruncated
-from products.edge.proxy.http1 import parse_request
-from products.edge.proxy.stream import (
-    BufferedStream,
-    HeadMalformed,
-    HeadTooLarge,
-    StreamClosed,
-)
+from products.edge.proxy.handler import RequestHandler
+from products.edge.proxy.http1 import BodyMalformed, parse_request
+from products.edge.proxy.stream import StreamClosed
 from products.edge.settings import Limits
 from products.edge.usage.meter import UsageMeter
 
@@ -40,49 +33,92 @@ class Server:
         self, limits: Limits, handler: RequestHandler, meter: UsageMeter
     ) -> None:
         self.clients: set[ClientConnection] = set()
-        self.lingering: set[Lingering] = set()
         self.rejected = 0  # connections above a limit
-        self.tls_handshakes = 0  # in flight
+        self._lingering = 0  # clients whose origin is gone, or that never had one
         self._limits = limits
         self._handler = handler
         self._meter = meter
         self._limiter = ConnectionLimiter(limits)
 
-    def make_connection(self) -> ClientConnection:
-        return ClientConnection(
-            self._limits, self._limiter, self._meter, self._admit, self._serve
+    def accept(
+        self,
+        accepted: socket.socket,
+        peer: tuple[str, int],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Serve a connection. It counts, and has its deadline, from now on."""
+        client = ClientConnection(
+            client_address(peer), self._limits, self._limiter, self._meter
+        )
+        rejection = self._rejection(client.address)
+        if rejection is None:
+            self._limiter.take(client)
+        else:
+            self.rejected += 1
+            if tls is not None or self._is_flooded:
+                accepted.close()
+                return
+        self.clients.add(client)
+        client.task = asyncio.get_running_loop().create_task(
+            self._serve(client, accepted, tls, rejection)
         )
 
-    async def accept_tls(
-        self, accepted: socket.socket, peer: tuple[str, int], tls: ssl.SSLContext
-    ) -> None:
-        """Shake hands over TLS; the connection counts, and has its deadline, from accept on."""
-        address = client_address(peer)
-        if self._rejection(address) is not None:
-            self.rejected += 1
-            accepted.close()
-            return
-        client = self.make_connection()
-        client.take_slot(address)
-        self.tls_handshakes += 1
-        try:
-            await self._shake_hands(client, accepted, tls)
-        except OSError:  # includes ssl.SSLError
-            accepted.close()
-            client.release_slot()
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
-        finally:
-            self.tls_handshakes -= 1
+    @property
+    def descriptors(self) -> int:
+        """How many file descriptors all connections may use."""
+        pairs = len(self.clients) + len(self._handler.tunnels)
+        return 2 * pairs - self._lingering
 
-    async def _shake_hands(
-        self, client: ClientConnection, accepted: socket.socket, tls: ssl.SSLContext
+    def sweep(self, now: float) -> None:
+        """Stop what has reached its deadline; `now` is the monotonic clock, in seconds."""
+        for client in [client for client in self.clients if now >= client.deadline]:
+            client.expire()
+
+    def abort_all(self) -> None:
+        """End all connections immediately."""
+        for client in self.clients:
+            client.stop(None)
+
+    @property
+    def _is_flooded(self) -> bool:
+        return self.descriptors >= self._limits.connections + _MAX_REJECTIONS
+
+    def _rejection(self, address: str) -> ErrorResponse | None:
+        if self.descriptors + 2 > self._limits.connections:
+            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
+        return self._limiter.rejection(address)
+
+    async def _serve(
+        self,
+        client: ClientConnection,
+        accepted: socket.socket,
+        tls: ssl.SSLContext | None,
+        rejection: ErrorResponse | None,
+    ) -> None:
+        try:
+            await self._establish(client, accepted, tls)
+        except (OSError, asyncio.CancelledError):  # includes ssl.SSLError
+            accepted.close()
+        else:
+            await self._respond(client, rejection)
+        finally:
+            self._limiter.release(client)
+            self.clients.discard(client)
+
+    async def _establish(
+        self,
+        client: ClientConnection,
+        accepted: socket.socket,
+        tls: ssl.SSLContext | None,
     ) -> None:
         """Raises OSError. A client that names an unknown host gets the alert that says so."""
+        loop = asyncio.get_running_loop()
+        if tls is None:
+            await loop.connect_accepted_socket(lambda: client, accepted)
+            return
         with accepted.dup() as for_alert:
             try:
-                await asyncio.get_running_loop().connect_accepted_socket(
+                await loop.connect_accepted_socket(
                     lambda: client,
                     accepted,
                     ssl=tls,
@@ -95,97 +131,40 @@ class Server:
                         for_alert.send(_ALERT)
                 raise
 
-    @property
-    def descriptors(self) -> int:
-        """How many file descriptors all connections may use."""
-        pairs = len(self.clients) + len(self._handler.tunnels)
-        return 2 * pairs + len(self.lingering) + self.tls_handshakes
-
-    def sweep(self, now: float) -> None:
-        """End what has reached its deadline; `now` is the monotonic clock, in seconds."""
-        for client in [client for client in self.clients if now >= client.deadline]:
-            client.expire()
-        for rest in [rest for rest in self.lingering if now >= rest.deadline]:
-            rest.transport.abort()
-
-    def abort_all(self) -> None:
-        """End all connections immediately."""
-        for client in list(self.clients):
-            if client.task is not None:
-                client.task.cancel()
-            client.transport.abort()
-
-    def _admit(self, client: ClientConnection) -> None:
-        if not client.address:
-            address = client_address(client.transport.get_extra_info("peername"))
-            rejection = self._rejection(address)
-            if rejection is not None:
-                self._reject(client, rejection)
-                return
-            client.take_slot(address)
-        self.clients.add(client)
-
-    def _rejection(self, address: str) -> ErrorResponse | None:
-        if self.descriptors + 2 > self._limits.connections:
-            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
-        return self._limiter.rejection(address)
-
-    def _reject(self, client: ClientConnection, rejection: ErrorResponse) -> None:
-        self.rejected += 1
-        if self.descriptors < self._limits.connections + _MAX_REJECTIONS:
-            self._send_final_response(client, rejection.to_bytes())
-        else:
-            client.transport.abort()
-
-    async def _serve(self, client: ClientConnection) -> None:
+    async def _respond(
+        self, client: ClientConnection, rejection: ErrorResponse | None
+    ) -> None:
         try:
-            if not await self._handle(client):
-                self._send_final_response(client, b"")
-        except ErrorResponse as error:
-            with_body = client.method != b"HEAD"
-            self._send_final_response(client, error.to_bytes(with_body=with_body))
-        except (ResponseTruncated, StreamClosed):
+            last = rejection.to_bytes() if rejection else await self._handle(client)
+            if last is not None:
+                await self._finish(client, last)
+        except (asyncio.CancelledError, BodyMalformed, StreamClosed):
             # Half a response must not look like a whole one.
             client.transport.abort()
         except Exception:
             # A fault in one connection must not end any other.
             log.exception("A connection failed.")
             client.transport.abort()
-        finally:
-            client.served()
-            self.clients.discard(client)
 
-    async def _handle(self, client: ClientConnection) -> bool:
-        raw = await self._read_head(client)
-        client.head_bytes = len(raw)
-        head = parse_request(raw, max_fields=self._limits.head_lines)
-        return await self._handler.handle(client, head)
-
-    async def _read_head(self, client: ClientConnection) -> bytes:
+    async def _handle(self, client: ClientConnection) -> bytes | None:
+        """Return the last bytes for the client; None if it is a tunnel now."""
         try:
-            return await client.read_head(self._limits.head_bytes)
-        except HeadTooLarge as error:
-            raise ErrorResponse(
-                EdgeError.HEADERS_TOO_LARGE, limit=self._limits.head_bytes
-            ) from error
-        except HeadMalformed as error:
-            raise ErrorResponse(EdgeError.NOT_HTTP) from error
-        except StreamClosed as error:
-            if client.is_expired:
-                raise ErrorResponse(EdgeError.REQUEST_TIMEOUT) from error
-            raise
+            raw = await client.read_head(self._limits.head_bytes)
+            client.head_bytes = len(raw)
+            head = parse_request(raw, max_fields=self._limits.head_lines)
+            return None if await self._handler.handle(client, head) else b""
+        except ErrorResponse as error:
+            return error.to_bytes(with_body=client.method != b"HEAD")
+        except asyncio.CancelledError:
+            if client.rejection is None:
+                raise
+            late = ErrorResponse(client.rejection)
+            return late.to_bytes(with_body=client.method != b"HEAD")
 
-    def _send_final_response(self, client: BufferedStream, data: bytes) -> None:
-        """Send the last bytes of a connection, and close it so that they arrive."""
-        transport = client.transport
-        if client.lost or transport.is_closing():
-            return
-        if data:
-            transport.write(data)
-        client.resume_reading()
-        deadline = time.monotonic() + self._limits.linger_seconds
-        transport.set_protocol(Lingering(transport, deadline, self.lingering))
-        if client.ended or not transport.can_write_eof():
-            transport.close()
-        else:
-            transport.write_eof()
+    async def _finish(self, client: ClientConnection, last: bytes) -> None:
+        self._limiter.release(client)
+        self._lingering += 1
+        try:
+            await client.finish(last)
+        finally:
+            self._lingering -= 1

@@ -5,6 +5,7 @@ import gc
 import logging
 import re
 
+from products.edge.errors import EdgeError, ErrorResponse
 from products.protocol import TCHAR
 
 log = logging.getLogger(__name__)
@@ -13,46 +14,37 @@ _NOT_A_TOKEN = re.compile(b"[^%s]" % TCHAR.encode())
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 
-class HeadTooLarge(Exception):
-    """The head is larger than allowed."""
-
-
-class HeadMalformed(Exception):
-    """The bytes cannot become a head, whatever follows."""
-
-
 class StreamClosed(Exception):
-    """The connection ended or timed out before the operation was complete."""
+    """The connection ended before the operation was complete."""
 
 
 class BufferedStream(asyncio.Protocol):
-    """A connection with a bounded buffer and at most one reader.
+    """A connection with a bounded buffer.
 
     Above `max_buffered` bytes reading pauses. Nothing is dropped, so what a peer sends too
     early keeps its order.
     """
 
     __slots__ = (
-        "_drained", "_is_full", "_is_paused", "_max_buffered", "_reader", "buffer", "ended",
-        "failure", "is_tls", "lost", "transport", "underlying",
+        "_is_broken", "_is_paused", "_max_buffered", "_waiting", "buffer", "ended", "is_full",
+        "is_tls", "lost", "transport", "underlying",
     )  # fmt: skip
 
     transport: asyncio.Transport
     underlying: asyncio.Transport  # where reading is paused: the transport below TLS
     is_tls: bool
+    head_too_large = EdgeError.ORIGIN_HEADERS_TOO_LARGE
+    not_http = EdgeError.ORIGIN_NOT_HTTP
 
     def __init__(self, max_buffered: int) -> None:
         self.buffer = bytearray()
         self.ended = False  # the peer will send nothing more
         self.lost = False  # the connection is gone
-        self.failure: Exception | None = (
-            None  # why the connection broke or was given up
-        )
+        self.is_full = False  # the peer reads more slowly than the edge writes
+        self._is_broken = False  # the connection ended with an error
         self._max_buffered = max_buffered
         self._is_paused = False
-        self._is_full = False
-        self._reader: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # uvloop has its own class
@@ -67,88 +59,79 @@ class BufferedStream(asyncio.Protocol):
         if len(self.buffer) > self._max_buffered and not self._is_paused:
             self._is_paused = True
             self.underlying.pause_reading()
-        self._wake_reader()
+        self._wake()
 
     def eof_received(self) -> bool:
         """Note the peer's end; without TLS the other direction stays open."""
         self.ended = True
-        self._wake_reader()
+        self._wake()
         return not self.is_tls
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail reads and writes that wait."""
         self.ended = self.lost = True
-        self.failure = self.failure or exc
-        self._wake_reader()
-        self._wake_writer()
+        self._is_broken = exc is not None
+        self._wake()
 
     def pause_writing(self) -> None:
         """Note that the peer reads more slowly than the edge writes."""
-        self._is_full = True
+        self.is_full = True
 
     def resume_writing(self) -> None:
         """Let a waiting writer go on."""
-        self._is_full = False
-        self._wake_writer()
-
-    def fail(self, error: Exception) -> None:
-        """Make the current and all later reads and writes raise StreamClosed."""
-        self.failure = error
-        self._wake_reader()
-        self._wake_writer()
+        self.is_full = False
+        self._wake()
 
     async def read_head(self, max_bytes: int) -> bytes:
         """Take a head with its empty line; what follows it stays in the buffer.
 
-        Raises StreamClosed, HeadTooLarge, or HeadMalformed as soon as it is certain.
+        Raises StreamClosed, and ErrorResponse as soon as it is certain that the head is too
+        large or that the bytes cannot become one.
         """
         seen = 0
         while True:
             end = self.buffer.find(b"\r\n\r\n", max(0, seen - 3))
-            if end >= 0:
-                if end + 4 > max_bytes:
-                    raise HeadTooLarge
+            if end >= 0 and end + 4 <= max_bytes:
                 return self._take(end + 4)
-            if _NOT_A_TOKEN.match(self.buffer) or _BARE_LINE_FEED.search(
-                self.buffer, max(0, seen - 1)
+            if end < 0 and (
+                _NOT_A_TOKEN.match(self.buffer)
+                or _BARE_LINE_FEED.search(self.buffer, max(0, seen - 1))
             ):
-                raise HeadMalformed
+                raise ErrorResponse(self.not_http)
             seen = len(self.buffer)
             if seen > max_bytes:
-                raise HeadTooLarge
-            await self._wait_for_data()
+                raise ErrorResponse(self.head_too_large, limit=max_bytes)
+            if self.ended:
+                raise StreamClosed
+            await self._wait()
 
     async def read_some(self) -> bytes:
         """Take everything in the buffer, waiting for data; empty at the end.
 
-        Raises StreamClosed when the connection broke or timed out.
+        Raises StreamClosed when the connection broke.
         """
         while not self.buffer:
-            if self.ended and self.failure is None:
+            if self._is_broken:
+                raise StreamClosed
+            if self.ended:
                 return b""
-            await self._wait_for_data()
+            await self._wait()
         return self._take(len(self.buffer))
 
     async def write(self, data: bytes) -> None:
         """Write, and wait while the peer reads too slowly. Raises StreamClosed."""
-        self._require_open()
-        self.transport.write(data)
-        if self._is_full:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
-            self._drained = None
-            self._require_open()
+        if not self.lost:
+            self.transport.write(data)
+        while self.is_full and not self.lost:
+            await self._wait()
+        if self.lost:
+            raise StreamClosed
 
     def resume_reading(self) -> None:
         """Read again, before another protocol takes the transport."""
         if self._is_paused and not self.transport.is_closing():
             self._is_paused = False
             self.underlying.resume_reading()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the peer reads more slowly than the edge writes."""
-        return self._is_full
 
     def _take(self, count: int) -> bytes:
         data = bytes(self.buffer[:count])
@@ -157,30 +140,17 @@ class BufferedStream(asyncio.Protocol):
             self.resume_reading()
         return data
 
-    async def _wait_for_data(self) -> None:
-        if self.failure is not None:
-            raise StreamClosed from self.failure
-        if self.ended:
-            raise StreamClosed
-        self._reader = asyncio.get_running_loop().create_future()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
-        if self.failure is not None:
-            raise StreamClosed from self.failure
+    async def _wait(self) -> None:
+        """Wait until anything changes; the caller looks what did."""
+        changed = asyncio.get_running_loop().create_future()
+        self._waiting.append(changed)
+        await changed
 
-    def _require_open(self) -> None:
-        if self.lost or self.failure is not None:
-            raise StreamClosed from self.failure
-
-    def _wake_reader(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
-    def _wake_writer(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+    def _wake(self) -> None:
+        for changed in self._waiting:
+            if not changed.done():
+                changed.set_result(None)
+        self._waiting.clear()
 
 
 def underlying_transport(transport: asyncio.Transport) -> asyncio.Transport:

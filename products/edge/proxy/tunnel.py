@@ -86,18 +86,19 @@ class Tunnel:
 
     __slots__ = (
         "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "_undelivered",
-        "client", "ended_at_ns", "is_closed_by_edge", "limits", "number", "origin", "service",
+        "account", "client", "ended_at_ns", "is_closed_by_edge", "limits", "number", "origin",
+        "service",
     )  # fmt: skip
 
     def __init__(
         self,
-        service: str,
+        route: Route,
         limits: Limits,
         number: int,
         on_end: Callable[["Tunnel"], None],
     ) -> None:
-        """Prepare a tunnel of a service; `number` is the meter's."""
-        self.service = service
+        """Prepare a tunnel; `number` is the meter's."""
+        self.service, self.account = route.service, route.account
         self.limits = limits
         self.number = number
         self.is_closed_by_edge = False
@@ -241,7 +242,6 @@ class TunnelLimiter:
         self._limits = limits
         self._by_service: Counter[str] = Counter()
         self._by_account: Counter[str] = Counter()
-        self._account_of: dict[str, str] = {}
 
     @property
     def services(self) -> Iterable[str]:
@@ -254,16 +254,15 @@ class TunnelLimiter:
             raise ErrorResponse(EdgeError.SERVICE_LIMIT)
         if self._by_account[route.account] >= self._limits.tunnels_per_account:
             raise ErrorResponse(EdgeError.ACCOUNT_LIMIT)
-        self._account_of[route.service] = route.account
         self._by_service[route.service] += 1
         self._by_account[route.account] += 1
 
-    def release(self, service: str) -> None:
-        """Stop counting a tunnel of a service."""
-        account = self._account_of[service]
-        self._by_service[service] -= 1
-        self._by_account[account] -= 1
-        if not self._by_service[service]:
-            del self._by_service[service], self._account_of[service]
-        if not self._by_account[account]:
-            del self._by_account[account]
+    def release(self, service: str, account: str) -> None:
+        """Stop counting a tunnel."""
+        for counter, key in (
+            (self._by_service, service),
+            (self._by_account, account),
+        ):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]

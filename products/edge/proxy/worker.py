@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 import json
 import logging
@@ -24,7 +25,7 @@ from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable, read
 from products.edge.dns import CachingResolver
 from products.edge.proxy.handler import RequestHandler
-from products.edge.proxy.listener import Certificates, Listener, TlsListener
+from products.edge.proxy.listener import Certificates, Listener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
 from products.edge.settings import Limits, Settings, with_tunnel_limits
@@ -119,11 +120,10 @@ class Worker:
             if settings.certificate_folder
             else None
         )
-        self.listener = Listener(settings, self.server.make_connection)
-        self._listeners: list[Listener | TlsListener] = [self.listener]
+        self._listeners = [Listener(settings.bind, settings.port, self.server.accept)]
         if self._certificates is not None and settings.tls_port:
-            tls_context = self._certificates.tls
-            self._listeners.append(TlsListener(settings, self.server, tls_context))
+            accept = functools.partial(self.server.accept, tls=self._certificates.tls)
+            self._listeners.append(Listener(settings.bind, settings.tls_port, accept))
         self._store_has_capacity = True
         self._pruning: Pruning | None = None
         self._part = 0
@@ -132,7 +132,7 @@ class Worker:
         """Serve until asked to stop, then drain."""
         await self._receive_first_messages()
         for listener in self._listeners:
-            await listener.open()
+            listener.open()
         self._channel.send({"ready": True})
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop)
@@ -202,8 +202,6 @@ class Worker:
                 await asyncio.sleep(0)
         if self._certificates is not None:
             await asyncio.to_thread(self._certificates.reload)
-        if not self._stop.is_set():
-            await self.listener.reopen_if_lost()
 
     async def _tick(self) -> None:
         self.meter.tick(self._part, _TICK_PARTS)
@@ -234,17 +232,12 @@ class Worker:
     @property
     def _is_busy(self) -> bool:
         """Whether a client is connected, even in a TLS handshake."""
-        return bool(
-            any(listener.is_accepting for listener in self._listeners)
-            or self.server.clients
-            or self.handler.tunnels
-        )
+        return bool(self.server.clients or self.handler.tunnels)
 
     async def _drain(self) -> None:
         """Accept the connections that already wait, and let open ones end until the deadline."""
         for listener in self._listeners:
             listener.close()
-        await asyncio.sleep(0)  # what the loop has just accepted becomes a client
         until = time.monotonic() + self.limits.drain_seconds
         while self._is_busy and not self._stop_immediately.is_set():
             if time.monotonic() >= until:
@@ -253,8 +246,6 @@ class Worker:
                 await asyncio.wait_for(self._stop_immediately.wait(), 0.1)
         for tunnel in list(self.handler.tunnels.values()):
             tunnel.close_now()
-        for listener in self._listeners:
-            listener.abort_all()
         self.server.abort_all()
 
     async def _close(self) -> None:

@@ -16,11 +16,13 @@ from products.edge.dns import CachingResolver
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.http1 import BodyReader
+from products.edge.proxy.listener import Listener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
 from products.edge.proxy.stream import BufferedStream
 from products.edge.proxy.tunnel import Relay, Tunnel
-from products.edge.settings import Limits
+from products.edge.settings import Limits, with_tunnel_limits
+from products.edge.startup import shared_socket
 from products.edge.table import RouteIndex
 from products.edge.tls import origin_tls
 from products.edge.usage.meter import UsageMeter
@@ -75,7 +77,7 @@ def left_over():
 
 def make_server(to, folder):
     """Build a worker's parts for one service whose origin listens on a port."""
-    limits = Limits(connections=100)
+    limits = with_tunnel_limits(Limits(connections=100), capacity=50)
     resolver = CachingResolver([ip_network("127.0.0.0/8")])
     tls = origin_tls()
     meter = UsageMeter(UsageStore(folder / "usage", max_bytes=2**30))
@@ -98,9 +100,10 @@ def ask(port, request):
 
 async def left_after(server, request):
     """Send a request three times; gives what is left in memory once all is closed."""
-    loop = asyncio.get_running_loop()
-    listener = await loop.create_server(server.make_connection, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
+    with shared_socket("127.0.0.1", 0) as held:
+        port = held.getsockname()[1]
+        listener = Listener("127.0.0.1", port, server.accept)
+        listener.open()
     with contextlib.closing(listener), without_collector():
         for _ in range(3):
             await asyncio.to_thread(ask, port, request)

@@ -8,10 +8,9 @@ import pytest
 import trustme
 import uvloop
 
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.stream import (
     BufferedStream,
-    HeadMalformed,
-    HeadTooLarge,
     StreamClosed,
     underlying_transport,
 )
@@ -148,16 +147,18 @@ async def test_what_follows_a_head_stays_in_the_buffer():
 @pytest.mark.parametrize(
     "data, error",
     [
-        (b"GET / HTTP/1.1\r\n" + b"a" * 100, HeadTooLarge),
-        (b"a" * 97 + b"\r\n\r\n", HeadTooLarge),
-        (b"\x16\x03\x01", HeadMalformed),
-        (b"\r\nGET", HeadMalformed),
-        (b"GET / HTTP/1.1\nHost", HeadMalformed),
+        (b"GET / HTTP/1.1\r\n" + b"a" * 100, EdgeError.ORIGIN_HEADERS_TOO_LARGE),
+        (b"a" * 97 + b"\r\n\r\n", EdgeError.ORIGIN_HEADERS_TOO_LARGE),
+        (b"\x16\x03\x01", EdgeError.ORIGIN_NOT_HTTP),
+        (b"\r\nGET", EdgeError.ORIGIN_NOT_HTTP),
+        (b"GET / HTTP/1.1\nHost", EdgeError.ORIGIN_NOT_HTTP),
     ],
 )
 async def test_a_head_that_cannot_become_one_is_refused_before_its_end(data, error):
-    with pytest.raises(error):
+    with pytest.raises(ErrorResponse) as refused:
         await Connected(data).read_head(100)
+
+    assert refused.value.error is error
 
 
 async def test_a_head_that_breaks_off_is_a_closed_stream():
@@ -168,9 +169,9 @@ async def test_a_head_that_breaks_off_is_a_closed_stream():
         await stream.read_head(100)
 
 
-async def test_a_failed_stream_neither_reads_nor_writes():
+async def test_a_broken_stream_neither_reads_nor_writes():
     stream = Connected()
-    stream.fail(TimeoutError())
+    stream.connection_lost(ConnectionResetError())
 
     with pytest.raises(StreamClosed):
         await stream.read_some()

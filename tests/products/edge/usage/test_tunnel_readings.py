@@ -70,13 +70,14 @@ class Transport:
 def tunnel_on(store, *, overhead=0):
     """Open a tunnel; gives its meter, and both its sides."""
     meter = UsageMeter(store)
-    entry = begin(meter, route("a.test"), 100, len(ANSWER))
+    service = route("a.test")
+    entry = begin(meter, service, 100, len(ANSWER))
     sides = Transport(overhead=overhead), Transport(overhead=overhead)
     streams = BufferedStream(1000), BufferedStream(1000)
     for stream, side in zip(streams, sides, strict=True):
         stream.connection_made(side)
         side.protocol = stream
-    tunnel = Tunnel("a-test", Limits(), entry.number, lambda one: meter.end(one.number))
+    tunnel = Tunnel(service, Limits(), entry.number, lambda one: meter.end(one.number))
     entry.tunnel = tunnel
     tunnel.start(*streams, 100, ANSWER)
     return meter, *sides
