@@ -30,7 +30,7 @@ def run() -> Iterator[str]:
         yield from _accepts(store)
         yield from _ticks(store)
         yield from _reports(store)
-        store.close(is_finished=True)
+        store.close()
 
 
 def _reading(number: int, duration_us: int = 0) -> ConnectionReading:

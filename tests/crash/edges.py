@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
+from products.edge.usage.readings import (
+    ConnectionReading,
+    DeliveryReading,
+    Reading,
+    read_values,
+)
 from products.edge.usage.store import StoredUsage
 from tests.crash.outcome import Kill
 from tests.crash.portal import Portal, Row
@@ -140,8 +145,12 @@ class RealEdge:
         found: list[tuple[str, Reading]] = []
         for folder in sorted((self.folder / "data" / "usage").glob("[!.]*")):
             with StoredUsage(folder) as stored:
-                unsent = stored.unsent(0, 1_000_000)
-            found += [(folder.name, reading) for reading in unsent.read()[0]]
+                rows = stored.unsent(0, 1_000_000)
+            found += [
+                (folder.name, reading)
+                for row in rows
+                if (reading := read_values(row[1:])) is not None
+            ]
         return found
 
 

@@ -36,7 +36,6 @@ from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 from products.edge.startup import announce
 from products.edge.tls import origin_tls
-from products.edge.usage.database import StoreBusy
 
 log = logging.getLogger(__name__)
 
@@ -324,7 +323,7 @@ class Agent:
     async def _sync(self) -> None:
         try:
             await self._keeper.maintain(self._portal.reporter.pruning)
-        except (OSError, StoreBusy) as error:
+        except OSError as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400
 
     async def _tick(self) -> None:
@@ -356,7 +355,7 @@ class Agent:
     async def _restart(self) -> Processes:
         delay = self._backoff.delay_after(time.monotonic() - self._started_at)
         log.error("HAProxy has exited; it is started again in %.1f s.", delay)
-        self._keeper.close(is_over=True)
+        self._keeper.close()
         await asyncio.sleep(delay)
         # It starts like this, and changes once its connections are counted.
         with contextlib.suppress(HAProxyUnreachable):
@@ -414,7 +413,7 @@ class Agent:
     async def _close(self) -> None:
         await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)
         self._lines.close()
-        instance = self._keeper.close(is_over=self._manages_haproxy)
+        instance = self._keeper.close()
         self._reconciler.close()
         await self._access_log.close(
             0.0 if self._stop_immediately.is_set() else _LAST_LOG_SECONDS

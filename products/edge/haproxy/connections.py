@@ -25,10 +25,15 @@ from products.edge.haproxy.config import ACCOUNT_FULL, EXPIRE_MS, SERVICE_FULL
 from products.edge.haproxy.maps import is_service
 from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
 from products.edge.settings import make_instance_id
-from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.readings import ConnectionReading
-from products.edge.usage.store import Pruning, StoredUsage, UsageStore, resume_store
+from products.edge.usage.store import (
+    Pruning,
+    StoredUsage,
+    StoreUnwritable,
+    UsageStore,
+    resume_store,
+)
 from products.instants import iso_hour, iso_instant, microseconds_of
 
 # What the client reads when an upgrade was rejected, by the line's event.
@@ -93,7 +98,7 @@ class RequestTotals:
 
     def count_new(self, workers: Iterable[int]) -> None:
         """Count what is new, and forget workers that have exited."""
-        notes: dict[str, str | None] = {}
+        notes: dict[str, str] = {}
         for key in self._changed:
             known = self._known[key]
             counted = known.counted
@@ -111,7 +116,7 @@ class RequestTotals:
         running = set(map(str, workers))
         for key in [one for one in self._known if one.partition(" ")[0] not in running]:
             del self._known[key]
-            notes[key] = None
+            notes[key] = ""
         if notes:
             self._meter.keep_notes(notes)
 
@@ -239,7 +244,7 @@ class ConnectionTracker:
     def without_ended(self, entries: list[TableEntry]) -> list[TableEntry]:
         """Leave out of a whole table what is known to have ended, which is most of it.
 
-        Takes long, so it runs in a thread. Raises OSError, StoreBusy, StoreDamaged.
+        Takes long, so it runs in a thread. Raises OSError.
         """
         unused = {_number_in(one.key) for one in entries if not one.is_used} - {None}
         with StoredUsage(self._store.folder) as stored:
@@ -271,11 +276,6 @@ class ConnectionTracker:
         for number in (self._missing & self._meter.open.keys()) - used:
             self._meter.finish(number)
         self._missing = set()
-
-    def end_all(self) -> None:
-        """End everything as it was last seen: HAProxy has exited."""
-        for number in list(self._meter.open):
-            self._meter.finish(number)
 
     def _begin(self, number: int, service: str, started_us: int) -> bool:
         if number in self._meter.open or self._has_ended(number):
@@ -346,16 +346,16 @@ class MeteringSession:
     ) -> None:
         """Open the instance of a master, or a new one. Takes long for a large store.
 
-        Raises OSError, StoreBusy, StoreDamaged.
+        Raises OSError.
         """
-        self.instance = _instance_of(folder, usage_folder, identity)
+        self.instance = _instance_of(folder, identity)
         self.store = resume_store(usage_folder / self.instance, max_bytes=max_bytes)
         self.meter = UsageMeter(self.store)
         self.connections = ConnectionTracker(self.meter, self.store, route_of)
         try:
             self._requests = self._resume()
         except BaseException:
-            self.store.close(is_finished=False)
+            self.store.close()
             raise
         self._polls = 0
 
@@ -402,7 +402,7 @@ class MeteringSession:
     async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
         """Count what started or ended without a line.
 
-        Raises HAProxyUnreachable, OSError, StoreBusy, StoreDamaged.
+        Raises HAProxyUnreachable, OSError.
         """
         asked_ns = time.monotonic_ns()
         entries: list[TableEntry] = []
@@ -410,15 +410,6 @@ class MeteringSession:
             entries += await master.table(worker, "t_conn")
         entries = await asyncio.to_thread(self.connections.without_ended, entries)
         self.connections.end_without_lines(entries, asked_ns)
-
-    def close(self, *, is_over: bool) -> None:
-        """Write what waits; `is_over` says that HAProxy has exited, too."""
-        self.store.wait_when_busy()
-        if is_over:
-            self.connections.end_all()
-        self.meter.tick()
-        is_whole = self.meter.flush()
-        self.store.close(is_finished=is_over and is_whole)
 
 
 class SessionKeeper:
@@ -468,7 +459,7 @@ class SessionKeeper:
         return self.session is None or instance == self.session.instance
 
     async def maintain(self, pruning: Mapping[str, Pruning]) -> None:
-        """Make durable what is written, and prune it. Raises OSError, StoreBusy."""
+        """Make durable what is written, and prune it. Raises OSError."""
         if (session := self.session) is not None:
             allowed = pruning.get(session.instance)
             await asyncio.to_thread(session.store.maintain, allowed)
@@ -482,13 +473,13 @@ class SessionKeeper:
 
         Raises OSError; then none is open and this can be tried again.
         """
-        self.close(is_over=True)
+        self.close()
         try:
             # In a thread, because an earlier agent may have written very much.
             self.session = await asyncio.to_thread(self._session_of, identity=identity)
-        except (OSError, StoreBusy, StoreDamaged) as error:
+        except OSError:
             self.is_refused = True
-            raise StoreUnwritable(str(error)) from error
+            raise
         self.is_refused = False
         self._identity = identity
         early, self._early = self._early, []
@@ -514,12 +505,15 @@ class SessionKeeper:
         else:
             self.dropped += 1
 
-    def close(self, *, is_over: bool) -> str:
-        """Close what is open; `is_over` says that HAProxy has exited. Returns the instance."""
+    def close(self) -> str:
+        """Close what is open, and return the instance.
+
+        If HAProxy has exited, the reporter finishes it: its connections end as last seen.
+        """
         session, self.session = self.session, None
         if session is None:
             return ""
-        session.close(is_over=is_over)
+        session.meter.close()
         return session.instance
 
 
@@ -581,25 +575,15 @@ class _Instance(msgspec.Struct):
     master: str
 
 
-def _instance_of(folder: Path, usage_folder: Path, identity: str) -> str:
+def _instance_of(folder: Path, identity: str) -> str:
     """Return the instance of a master, a new one unless the last is still its own."""
     path = folder / _INSTANCE_FILE
     try:
         known = msgspec.json.decode(path.read_bytes(), type=_Instance)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         known = _Instance("", "")
-    if known.master == identity and _goes_on(usage_folder / known.instance):
+    if known.master == identity:
         return known.instance
     instance = make_instance_id(time.time_ns() // 1_000_000)
     atomic_write(path, msgspec.json.encode(_Instance(instance, identity)))
     return instance
-
-
-def _goes_on(folder: Path) -> bool:
-    try:
-        if not StoredUsage.has_begun(folder):
-            return True
-        with StoredUsage(folder) as stored:
-            return not stored.is_finished
-    except StoreDamaged:
-        return True  # it is replaced, under the same name, so that nothing counts twice

@@ -37,8 +37,8 @@ from products.edge.proxy.tunnel import Tunnel, TunnelLimiter
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Limits
 from products.edge.table import PreparedRoute, RouteIndex
-from products.edge.usage.database import StoreUnwritable
 from products.edge.usage.meter import UsageMeter
+from products.edge.usage.store import StoreUnwritable
 
 _FLUSH_SECONDS = 0.02  # tunnels that end within this time are written together
 _HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]

@@ -31,7 +31,6 @@ from products.edge.proxy.server import Server
 from products.edge.settings import Limits, Settings, with_tunnel_limits
 from products.edge.table import RouteIndex
 from products.edge.tls import origin_tls
-from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import Pruning, UsageStore
@@ -88,7 +87,7 @@ class Worker:
     def __init__(
         self, settings: Settings, instance: str, channel: WorkerChannel
     ) -> None:
-        """Build the parts; nothing listens yet. Raises OSError, StoreBusy."""
+        """Build the parts; nothing listens yet. Raises OSError."""
         self.settings = settings
         self.limits = _within_descriptors(settings.limits)
         data = Path(settings.data_folder)
@@ -213,7 +212,7 @@ class Worker:
     async def _sync(self) -> None:
         try:
             await asyncio.to_thread(self.store.maintain, self._pruning)
-        except (StoreUnwritable, StoreBusy) as error:
+        except OSError as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
 
     async def _report_status(self) -> None:
@@ -250,10 +249,7 @@ class Worker:
 
     async def _close(self) -> None:
         await asyncio.sleep(0)  # aborted connections get their connection_lost
-        self.store.wait_when_busy()
-        self.meter.tick()
-        is_complete = self.meter.flush()
-        self.store.close(is_finished=is_complete)
+        self.meter.close()
         await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
         self._channel.close()
 
@@ -300,7 +296,7 @@ async def _main(descriptor: int) -> None:
         worker = Worker(settings, first["instance"], channel)
         _calm_collector()
         await worker.run()
-    except (OSError, StoreBusy) as error:
+    except OSError as error:
         channel.send({"failed": str(error)})
         channel.close()
         await asyncio.sleep(0)

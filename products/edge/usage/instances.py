@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import shutil
 from pathlib import Path
 
 from products.edge.files import fsync_directory
@@ -12,21 +11,13 @@ log = logging.getLogger(__name__)
 
 _LOCK = "lock"  # its process locks it, and the lock ends with the process
 _DAMAGED = ".damaged"
-_NAMES = "[!.]*"  # a hidden folder is an instance that is about to start
 
 
 def instances_in(folder: Path) -> list[Path]:
-    """List the folders of the instances, the oldest first."""
+    """List the folders of the instances, the oldest first; one that starts may be empty."""
     return sorted(
-        path
-        for path in folder.glob(_NAMES)
-        if path.is_dir() and _DAMAGED not in path.name
+        path for path in folder.glob("*") if path.is_dir() and _DAMAGED not in path.name
     )
-
-
-def starting_in(folder: Path) -> list[Path]:
-    """List the folders of instances that are about to start."""
-    return list(folder.glob(".*/"))
 
 
 def damaged_in(folder: Path, instance: str = "*") -> list[Path]:
@@ -40,13 +31,10 @@ def hold_instance(folder: Path) -> None:
     Every other process can ask `is_running`, during a hand-over too, when two edges
     share the data folder. Raises OSError.
     """
-    # Locked before it has its name, or another process could finish it as it starts.
-    hidden = folder.with_name(f".{folder.name}")
-    hidden.mkdir(parents=True, mode=0o700)
+    folder.mkdir(parents=True, mode=0o700)
     # Never closed and never inherited, so that the lock ends with this process.
-    descriptor = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    hidden.rename(folder)
 
 
 def is_running(folder: Path) -> bool:
@@ -74,8 +62,3 @@ def quarantine_damaged(folder: Path) -> Path:
     fsync_directory(folder.parent)
     log.error("A damaged file is quarantined: %s. Its usage is not reported.", target)
     return target
-
-
-def remove_instance(folder: Path) -> None:
-    """Remove the folder of an instance that has nothing left. Raises OSError."""
-    shutil.rmtree(folder)

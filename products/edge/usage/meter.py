@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from products.edge.contract import Route
-from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
-from products.edge.usage.store import UsageStore
+from products.edge.usage.store import StoreBusy, StoreUnwritable, UsageStore
 from products.instants import HOUR_US, instant_us, iso_hour, microseconds_of
 from products.months import month_after
 
@@ -86,7 +85,7 @@ class UsageMeter:
         # Readings are cumulative, so of each counter only the newest must wait.
         self._unwritten: dict[tuple[object, str], Reading] = {}
         self._ended_unwritten: set[int] = set()
-        self._notes: dict[str, str | None] = {}
+        self._notes: dict[str, str] = {}
         self._delivery: dict[tuple[str, int], list[int]] = {}  # by service and hour
         self._changed: set[tuple[str, int]] = set()
         self.month_ends_us = _NEVER  # the earliest of those that are open
@@ -175,6 +174,12 @@ class UsageMeter:
         self._ended_unwritten.add(number)
         self._keep(_reading(connection, time.monotonic_ns(), final=True))
 
+    def close(self) -> None:
+        """Write the last readings, and close the store. What still runs ends as it is."""
+        self._store.wait_when_busy()
+        self.tick()
+        self._store.close()
+
     def has_ended(self, number: int) -> bool:
         """Say whether a connection has its last reading. Raises StoreUnwritable."""
         return number in self._ended_unwritten or self._store.has_ended(number)
@@ -197,10 +202,10 @@ class UsageMeter:
             reading.bytes_to_client,
         ]
 
-    def keep_notes(self, notes: Mapping[str, str | None]) -> None:
+    def keep_notes(self, notes: Mapping[str, str]) -> None:
         """Keep texts of the engine together with the delivery that changed.
 
-        They are written in one transaction; None removes a text.
+        They are written in one transaction; "" removes a text.
         """
         self._keep_delivery()
         self._notes.update(notes)
@@ -227,7 +232,7 @@ class UsageMeter:
                 self._write([])
             elif not self._store.is_writable:
                 self._store.probe()
-        except (StoreBusy, StoreUnwritable):
+        except StoreUnwritable:
             return False
         return True
 

@@ -49,14 +49,10 @@ class DeliveryReading(msgspec.Struct, array_like=True, forbid_unknown_fields=Tru
     """The ordinary requests of one service in one hour, since the instance started."""
 
     service: str
-    hour: str
+    hour: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:00:00Z\Z")]
     requests: _Count
     bytes_from_client: _Count
     bytes_to_client: _Count
-
-    def __post_init__(self) -> None:
-        if not instant_us(self.hour):
-            raise ValueError(f"not an hour: {self.hour}")
 
     def to_record(self) -> DeliveryRecord:
         """Return the reading as the portal reads it."""
@@ -70,17 +66,20 @@ class DeliveryReading(msgspec.Struct, array_like=True, forbid_unknown_fields=Tru
 
 
 Reading: TypeAlias = ConnectionReading | DeliveryReading
-DELIVERY_COLUMNS = len(DeliveryReading.__struct_fields__)
+_DELIVERY_COLUMNS = len(DeliveryReading.__struct_fields__)
 
 
 def read_values(values: Sequence[object]) -> Reading | None:
-    """Make a reading of values as SQLite stores them; None if they are not a reading's.
+    """Make a reading of a row's values; None if they are not a reading's.
 
     SQLite has no type for a flag, nor for numbers of more than 64 bits: those are texts.
+    A row of ordinary requests may be filled with None to the length of a connection's.
     """
     try:
-        if len(values) == DELIVERY_COLUMNS:
-            return msgspec.convert(values, DeliveryReading, strict=False)
+        if len(values) == _DELIVERY_COLUMNS or values[-1] is None:
+            return msgspec.convert(
+                values[:_DELIVERY_COLUMNS], DeliveryReading, strict=False
+            )
         return msgspec.convert(values, ConnectionReading, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, IndexError):
         return None

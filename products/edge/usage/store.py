@@ -6,37 +6,25 @@ portal has not acknowledged is what has a higher revision than the acknowledged 
 
 Only the instance's own process writes its file while it runs (`UsageStore`). The
 control process reads it, and finishes it when that process is dead (`StoredUsage`).
+Files are in WAL mode: readers and the writer do not wait for each other.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
-import msgspec
 from msgspec.structs import astuple
 
 from products.edge.files import fsync_directory
-from products.edge.usage.database import (
-    BUSY_SECONDS,
-    StoreBusy,
-    StoreDamaged,
-    StoreUnwritable,
-    connect,
-    damage_of,
-    failure_of,
-    transaction,
-    translated,
-)
 from products.edge.usage.instances import damaged_in, quarantine_damaged
 from products.edge.usage.readings import (
-    DELIVERY_COLUMNS,
     ConnectionReading,
     DeliveryReading,
     Reading,
@@ -50,6 +38,7 @@ _FORMAT = 1
 _PAGE_BYTES = 4096
 _MIN_PAGES = 16  # the tables alone take 6
 _MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
+_BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
 # Shorter: it holds the write lock while it waits for readers.
 _MAINTENANCE_BUSY_SECONDS = 0.5
 _PRUNE_ROWS = 1_000  # in one transaction
@@ -60,8 +49,9 @@ _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as t
 # A row has a reading's fields, then when it was written; in an earlier version's file the order of
 # the columns differs, so statements name them. `connection` has a rowid, so
 # that its rows are in the order of arrival: HAProxy's numbers are random, and a tick would
-# change as many pages as connections are open.
+# change as many pages as connections are open. `is_finished` is of earlier versions.
 _SCHEMA = f"""
+BEGIN;
 CREATE TABLE connection (
   number, service TEXT NOT NULL, month TEXT NOT NULL, started_us INTEGER NOT NULL,
   duration_us INTEGER NOT NULL, bytes_from_client INTEGER NOT NULL,
@@ -83,51 +73,39 @@ CREATE TABLE state (
 PRAGMA user_version = {_FORMAT};
 """
 
-_WRITE_CONNECTION = """
-INSERT INTO connection (
-  number, service, month, started_us, duration_us, bytes_from_client, bytes_to_client,
-  final, revision, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_CONNECTION = ", ".join(ConnectionReading.__struct_fields__)
+_DELIVERY = ", ".join(DeliveryReading.__struct_fields__)
+_WRITE_CONNECTION = f"""
+INSERT INTO connection ({_CONNECTION}, revision, written_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (number, month) DO UPDATE SET
   duration_us = max(duration_us, excluded.duration_us),
   bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),
   bytes_to_client = max(bytes_to_client, excluded.bytes_to_client),
   final = max(final, excluded.final),
   revision = excluded.revision, written_at = excluded.written_at
-"""
-_WRITE_DELIVERY = """
-INSERT INTO delivery (
-  service, hour, requests, bytes_from_client, bytes_to_client, revision, written_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608
+_WRITE_DELIVERY = f"""
+INSERT INTO delivery ({_DELIVERY}, revision, written_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (service, hour) DO UPDATE SET
   requests = max(requests, excluded.requests),
   bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),
   bytes_to_client = max(bytes_to_client, excluded.bytes_to_client),
   revision = excluded.revision, written_at = excluded.written_at
-"""
-_UNSENT = """
-SELECT revision, number, service, month, started_us, duration_us, bytes_from_client,
-  bytes_to_client, final
-FROM connection WHERE revision > ?1
+"""  # noqa: S608
+_UNSENT = f"""
+SELECT revision, {_CONNECTION} FROM connection WHERE revision > ?1
 UNION ALL
-SELECT revision, service, hour, requests, bytes_from_client, bytes_to_client, NULL, NULL,
-  NULL
-FROM delivery WHERE revision > ?1
+SELECT revision, {_DELIVERY}, NULL, NULL, NULL FROM delivery WHERE revision > ?1
 ORDER BY 1 LIMIT ?2
-"""
+"""  # noqa: S608
 _UNSENT_COUNT = """
-SELECT (SELECT count(*) FROM connection WHERE revision > ?)
-     + (SELECT count(*) FROM delivery WHERE revision > ?)
+SELECT (SELECT count(*) FROM connection WHERE revision > ?1)
+     + (SELECT count(*) FROM delivery WHERE revision > ?1)
 """
-_MONTHS_OF = """
-SELECT number, service, month, started_us, duration_us, bytes_from_client,
-  bytes_to_client, final
-FROM connection WHERE number = ? ORDER BY month
-"""
-_DELIVERY_OF = """
-SELECT service, hour, requests, bytes_from_client, bytes_to_client
-FROM delivery WHERE hour = ?
-"""
-_HAS_ENDED = "SELECT 1 FROM connection WHERE number = ? AND final"
+_MONTHS_OF = f"SELECT {_CONNECTION} FROM connection WHERE number = ? ORDER BY month"  # noqa: S608
+_DELIVERY_OF = f"SELECT {_DELIVERY} FROM delivery WHERE hour = ?"  # noqa: S608
+_HAS_ENDED = "SELECT count(*) FROM connection WHERE number = ? AND final"
 _LAST_REVISION = """
 SELECT max(pruned_revision,
   coalesce((SELECT max(revision) FROM connection), 0),
@@ -145,64 +123,114 @@ SELECT number FROM connection AS one NOT INDEXED
 WHERE NOT final AND NOT EXISTS (SELECT 1 FROM connection AS other
                                 WHERE other.number = one.number AND other.final)
 """
+_FINISH = """
+UPDATE connection SET final = 1, revision = ?1, written_at = ?2
+WHERE number = ?3 AND month = (SELECT max(month) FROM connection WHERE number = ?3)
+"""
 # A row goes when its connection has ended. The earlier months of one that is open
 # stay, because HAProxy counts bytes from a connection's start.
-_PRUNABLE_CONNECTIONS = """
-SELECT revision, written_at, number, month,
+_PRUNABLE = """
+SELECT revision, written_at,
   final OR EXISTS (SELECT 1 FROM connection AS other
                    WHERE other.number = one.number AND other.final)
-FROM connection AS one WHERE revision > ? AND revision <= ?
-ORDER BY revision LIMIT ?
+FROM connection AS one WHERE revision > ?1 AND revision <= ?2
+UNION ALL
+SELECT revision, written_at, 1 FROM delivery WHERE revision > ?1 AND revision <= ?2
+ORDER BY 1 LIMIT ?3
 """
-_PRUNABLE_DELIVERIES = """
-SELECT revision, written_at, service, hour FROM delivery
-WHERE revision <= ? AND written_at < ?
-"""
-_DELETE_CONNECTION = (
-    "DELETE FROM connection WHERE number = ? AND month = ? AND revision = ?"
-)
-_DELETE_DELIVERY = (
-    "DELETE FROM delivery WHERE service = ? AND hour = ? AND revision = ?"
-)
 _NOTE_PRUNED = """
 UPDATE state SET pruned_revision = max(pruned_revision, ?),
   pruned_written_at = max(pruned_written_at, ?)
 """
 
+Row: TypeAlias = tuple[Any, ...]  # a revision, then the values of a reading
 
-_Execute: TypeAlias = Callable[..., sqlite3.Cursor]
+
+class StoreUnwritable(OSError):
+    """The store does not work now: no new connection may be accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnsentReadings:
-    """Readings to send, in the order of their revisions.
+class StoreBusy(StoreUnwritable):
+    """Another connection holds the write lock; it lasts milliseconds, so try again."""
 
-    They are packed until a part of them is sent, because readings take ten times the
-    memory. `end` is the revision to acknowledge after the last. `is_all` says that nothing
-    else was unsent.
+
+class StoreDamaged(StoreUnwritable):
+    """SQLite cannot read the file, or it is not a usage store."""
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreBusy, StoreDamaged or StoreUnwritable instead of SQLite's errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StoreBusy(str(error)) from error
+        # SQLITE_ERROR: it does not have the tables.
+        if code in {
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_ERROR,
+        }:
+            raise StoreDamaged(str(error)) from error
+        raise StoreUnwritable(str(error)) from error
+
+
+def connect(
+    path: Path, *, mode: str = "rw", seconds: float = _BUSY_SECONDS
+) -> sqlite3.Connection:
+    """Connect to a SQLite file, whose transactions begin explicitly.
+
+    A connection waits `seconds` for another one's lock. Raises StoreUnwritable.
     """
+    with translated():
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=seconds,
+            isolation_level=None,
+            check_same_thread=False,  # used by one thread at a time
+        )
+        connection.text_factory = _decoded
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = OFF")
+        # KiB: enough to read everything once, or to clean up.
+        connection.execute("PRAGMA cache_size = -128")
+    return connection
 
-    packed: Sequence[bytes]  # a revision and the values of a reading each
-    end: int
-    is_all: bool
 
-    def part(self, start: int, count: int) -> "UnsentReadings":
-        """Return `count` of them, or as many as there are from `start` on."""
-        packed = self.packed[start : start + count]
-        return UnsentReadings(packed, _revision_of(packed[-1]), self.is_all)
+@functools.lru_cache(maxsize=4096)  # so that equal texts of many rows take memory once
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace")  # damage must not raise
 
-    def read(self) -> tuple[list[Reading], list[tuple[str]]]:
-        """Return the readings, and as texts the rows that are not readings."""
-        readings, unreadable = [], []
-        for packed in self.packed:
-            _, *values = msgspec.msgpack.decode(packed)
-            if values[-1] is None:
-                del values[DELIVERY_COLUMNS:]
-            if (reading := read_values(values)) is not None:
-                readings.append(reading)
-            else:
-                unreadable.append((repr(values),))
-        return readings, unreadable
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write what the body writes in one transaction: all of it, or after an error nothing."""
+    with translated():
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            raise
+
+
+def damage_of(path: Path) -> str:
+    """Look through a whole usage store; "" if it is sound. Takes seconds if it is large.
+
+    Raises StoreUnwritable or StoreBusy if it cannot be read now.
+    """
+    try:
+        with translated(), contextlib.closing(connect(path)) as connection:
+            connection.execute(_LAST_REVISION)
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except StoreDamaged as error:
+        return str(error)
+    return "" if answer == "ok" else str(answer)
 
 
 class Pruning(NamedTuple):
@@ -218,55 +246,39 @@ class UsageStore:
     def __init__(
         self, folder: Path, *, max_bytes: int, is_replacement: bool = False
     ) -> None:
-        """Open the file, or create it. Raises StoreUnwritable, StoreDamaged, StoreBusy.
+        """Open the file, or create it. Raises OSError.
 
-        Waits up to BUSY_SECONDS for another connection. It grows to `max_bytes`. `is_replacement`
-        says that a damaged one was quarantined.
+        It grows to `max_bytes`. `is_replacement` says that a damaged one was quarantined.
         """
         self.folder = folder
         self._path = folder / STORE
         self._has_accepted = True  # the last transaction
         self._is_durable = True  # what the last checkpoint was to make so
-        self._is_closing = False
+        self._is_closed = False
         self._maintaining = threading.Lock()
         self._pruned: Pruning | None = None
-        self._connection: sqlite3.Connection | None = None
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Else a power cut could take the folder with everything in it.
+        fsync_directory(folder.parent.parent)
+        fsync_directory(folder.parent)
+        if not self._path.exists():
+            _create(self._path, is_replacement=is_replacement)
+        self._connection = connect(self._path)
         # Of the thread that waits for the disk.
-        self._maintenance: sqlite3.Connection | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Else a power cut could take the folder with everything in it.
-            fsync_directory(folder.parent.parent)
-            fsync_directory(folder.parent)
-            # Nothing is served yet, so it waits for the reporter, which may read the new file.
-            self._connection = connect(self._path, mode="rwc")
-            self._prepare(self._connection, max_bytes, is_replacement=is_replacement)
+        self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
+        with translated():
+            self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
+            run = self._connection.execute
+            run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
+            run("PRAGMA cache_size = -2000")  # KiB
+            run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
+            run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
+            (self._revision,) = run(_LAST_REVISION).fetchone()
+            (self.created_us, replaced) = run(
+                "SELECT created_us, is_replacement FROM state"
+            ).fetchone()
             # From now on the loop must never wait: a locked file raises StoreBusy immediately.
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            fsync_directory(folder)
-        except (sqlite3.Error, OSError, StoreDamaged, StoreBusy) as error:
-            if self._connection is not None:
-                self._connection.close()
-            raise failure_of(error) from error
-
-    def _prepare(
-        self, connection: sqlite3.Connection, max_bytes: int, *, is_replacement: bool
-    ) -> None:
-        run = connection.execute
-        run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
-        run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
-        run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
-        if not run("PRAGMA user_version").fetchone()[0]:
-            now_us = time.time_ns() // 1000
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
-            values = (now_us, is_replacement)
-            run("INSERT INTO state VALUES (?, ?, 0, 0, 0)", values)
-            run("COMMIT")
-            run("PRAGMA wal_checkpoint(TRUNCATE)")
-        (self._revision,) = run(_LAST_REVISION).fetchone()
-        (self.created_us, replaced) = run(
-            "SELECT created_us, is_replacement FROM state"
-        ).fetchone()
+            run("PRAGMA busy_timeout = 0")
         self.is_replacement = bool(replaced)
 
     @property
@@ -275,29 +287,31 @@ class UsageStore:
         return self._has_accepted and self._is_durable
 
     def write(
-        self, readings: Iterable[Reading], notes: Mapping[str, str | None] | None = None
+        self, readings: Iterable[Reading], notes: Mapping[str, str] | None = None
     ) -> None:
         """Write readings in one transaction: all of them, or after an error none.
 
-        `notes` are texts of the engine to keep with them, by key; None removes one.
+        `notes` are texts of the engine to keep with them, by key; "" removes one.
         Raises StoreBusy, or StoreUnwritable until a later call succeeds.
         """
         now = time.time()
         connections, deliveries = [], []
         for revision, one in enumerate(readings, self._revision + 1):
-            values = (*astuple(one), revision, now)
+            values = astuple(one)
             if isinstance(one, DeliveryReading):
-                deliveries.append(values)
-            elif one.number <= _MAX_INTEGER:
-                connections.append(values)
+                deliveries.append((*values, revision, now))
             else:
-                connections.append((_stored(one.number), *values[1:]))
+                number = _stored(one.number)
+                connections.append((number, *values[1:], revision, now))
         with self._transaction() as connection:
             connection.executemany(_WRITE_CONNECTION, connections)
             if deliveries:
                 connection.executemany(_WRITE_DELIVERY, deliveries)
             if notes:
-                _write_notes(connection, notes)
+                connection.executemany(
+                    "INSERT OR REPLACE INTO note VALUES (?, ?)", notes.items()
+                )
+                connection.execute("DELETE FROM note WHERE value = ''")
         self._revision += len(connections) + len(deliveries)
 
     def probe(self) -> None:
@@ -310,7 +324,7 @@ class UsageStore:
 
     def has_ended(self, number: int) -> bool:
         """Say whether a connection has a final reading here. Raises StoreUnwritable."""
-        return self._row(_HAS_ENDED, _stored(number)) is not None
+        return bool(_value(self._connection, _HAS_ENDED, _stored(number)))
 
     @property
     def forgotten_to(self) -> float:
@@ -319,107 +333,100 @@ class UsageStore:
         In seconds since 1970: readings were pruned, or the file replaced a damaged one.
         Raises StoreUnwritable.
         """
-        (pruned,) = self._row("SELECT pruned_written_at FROM state")
+        pruned = _value(self._connection, "SELECT pruned_written_at FROM state")
         replaced = self.created_us / 1_000_000 if self.is_replacement else 0.0
         return max(float(pruned), replaced)
 
     def maintain(self, pruning: Pruning | None) -> None:
         """Make durable what was written, and remove what the reporter allows.
 
-        Waits for the disk, so it runs in a thread. Raises what `sync` and `prune` raise.
+        Waits for the disk, so it runs in a thread. Raises OSError.
         """
-        self.sync()
-        if pruning and pruning != self._pruned and self.prune(*pruning):
-            self._pruned = pruning
+        with self._maintaining:
+            if self._is_closed:
+                return
+            self.sync()
+            if pruning and pruning != self._pruned and self.prune(*pruning):
+                self._pruned = pruning
 
     def sync(self) -> None:
         """Make durable what was written.
 
-        Raises StoreUnwritable; the store is then not writable until a later call
-        succeeds.
+        Raises OSError; the store is then not writable until a later call succeeds.
         """
-        with self._maintaining:
-            if self._connection is None:
-                return
-            try:
-                run = self._maintenance_connection().execute
+        try:
+            with translated():
+                run = self._maintenance.execute
                 run("PRAGMA wal_checkpoint(PASSIVE)")
                 log_file = self._path.with_name(f"{STORE}-wal")
                 if log_file.stat().st_size > _MAX_WAL_BYTES:
                     # A write meanwhile raises StoreBusy, for some milliseconds.
                     run("PRAGMA wal_checkpoint(RESTART)")
-            except (sqlite3.Error, OSError) as error:
-                self._is_durable = False
-                raise StoreUnwritable(str(error)) from error
-            self._is_durable = True
+        except OSError:
+            self._is_durable = False
+            raise
+        self._is_durable = True
 
     def prune(self, acknowledged: int, before: float) -> bool:
         """Remove acknowledged readings of ended connections that are old enough.
 
         `before` is in seconds since 1970. Returns whether that was all. Takes up to
-        0.2 s. Raises StoreUnwritable, StoreBusy, StoreDamaged.
+        0.2 s. Raises StoreUnwritable.
         """
         deadline = time.monotonic() + _PRUNE_SECONDS
-        with self._maintaining, translated():
-            if self._connection is None:
+        after = 0
+        while True:
+            with translated():
+                values = (after, acknowledged, _PRUNE_ROWS)
+                rows = self._maintenance.execute(_PRUNABLE, values).fetchall()
+            # Revisions grow with time, so the first one that is too young ends it.
+            old = [row for row in rows if row[1] < before]
+            self._delete([row for row in old if row[2]])
+            if len(old) < _PRUNE_ROWS:
                 return True
-            connection = self._maintenance_connection()
-            for _ in _prune(connection, acknowledged, before):
-                if self._is_closing or time.monotonic() >= deadline:
-                    return False
-                time.sleep(_PRUNE_PAUSE_SECONDS)
-        return True
+            if time.monotonic() >= deadline:
+                return False
+            after = rows[-1][0]
+            time.sleep(_PRUNE_PAUSE_SECONDS)
+
+    def _delete(self, rows: list[Row]) -> None:
+        """Delete readings by their revisions; one that was written again has a new one."""
+        if not rows:
+            return
+        revisions = [row[:1] for row in rows]
+        with _transaction(self._maintenance):
+            run = self._maintenance.executemany
+            run("DELETE FROM connection WHERE revision = ?", revisions)
+            run("DELETE FROM delivery WHERE revision = ?", revisions)
+            self._maintenance.execute(_NOTE_PRUNED, rows[-1][:2])
 
     def wait_when_busy(self) -> None:
         """From now on wait for another connection, instead of raising StoreBusy.
 
         For the end of a process, when there is no later to try again.
         """
-        self._is_closing = True
-        milliseconds = int(BUSY_SECONDS * 1000)
-        self._writer().execute(f"PRAGMA busy_timeout = {milliseconds}")
+        milliseconds = int(_BUSY_SECONDS * 1000)
+        self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
-    def close(self, *, is_finished: bool) -> None:
-        """Make all durable and close the file; `is_finished` says no one will go on."""
-        self._is_closing = True
+    def close(self) -> None:
+        """Make all durable and close the file."""
         with self._maintaining:
-            connection, self._connection = self._connection, None
-            if connection is None:
-                return
+            self._is_closed = True
             with contextlib.suppress(sqlite3.Error):
-                if is_finished:
-                    connection.execute("UPDATE state SET is_finished = 1")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            if self._maintenance is not None:
-                self._maintenance.close()
-            connection.close()
-
-    def _row(self, query: str, *values: object) -> Any:
-        try:
-            return self._writer().execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise StoreUnwritable(str(error)) from error
-
-    def _writer(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise StoreUnwritable("the store is closed")
-        return self._connection
-
-    def _maintenance_connection(self) -> sqlite3.Connection:
-        if self._maintenance is None:
-            self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
-            self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
-        return self._maintenance
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._maintenance.close()
+            self._connection.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._writer()
         try:
-            with transaction(connection):
-                yield connection
-        except (StoreDamaged, StoreUnwritable) as error:
+            with _transaction(self._connection):
+                yield self._connection
+        except StoreBusy:
+            raise
+        except StoreUnwritable:
             self._has_accepted = False
-            raise StoreUnwritable(str(error)) from error
+            raise
         self._has_accepted = True
 
 
@@ -440,80 +447,59 @@ class StoredUsage:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    @classmethod
-    def has_begun(cls, folder: Path) -> bool:
-        """Say whether an instance came so far as to create its tables."""
-        if not (folder / STORE).exists():
-            return False
-        with cls(folder) as stored:
-            return bool(stored._one("PRAGMA user_version"))
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more will be written here."""
-        return bool(self._one("SELECT is_finished FROM state"))
-
     @property
     def written_at(self) -> float:
         """When the newest reading was written, in seconds since 1970; 0 without one."""
-        return float(self._one(_WRITTEN_AT))
+        return float(_value(self._connection, _WRITTEN_AT))
 
     @property
     def created_us(self) -> int:
         """When the file was created: tells it from one that replaced it."""
-        return int(self._one("SELECT created_us FROM state"))
+        return int(_value(self._connection, "SELECT created_us FROM state"))
 
+    @property
     def revision(self) -> int:
-        """Return the revision of the newest reading."""
-        return int(self._one(_LAST_REVISION))
+        """The revision of the newest reading."""
+        return int(_value(self._connection, _LAST_REVISION))
 
     def used_bytes(self) -> int:
         """Return how many bytes are in use; what was pruned is used again."""
-        pages = int(self._one("PRAGMA page_count"))
-        return (pages - int(self._one("PRAGMA freelist_count"))) * _PAGE_BYTES
+        pages = int(_value(self._connection, "PRAGMA page_count"))
+        free = int(_value(self._connection, "PRAGMA freelist_count"))
+        return (pages - free) * _PAGE_BYTES
 
     def unsent_count(self, acknowledged: int) -> int:
         """Count the readings after a revision."""
-        return int(self._one(_UNSENT_COUNT, acknowledged, acknowledged))
+        return int(_value(self._connection, _UNSENT_COUNT, acknowledged))
 
-    def unsent(self, acknowledged: int, count: int) -> UnsentReadings:
+    def unsent(self, acknowledged: int, count: int) -> list[Row]:
         """Read up to `count` readings after a revision, the oldest first."""
-        with self._reading() as run:
-            rows = run(_UNSENT, (acknowledged, count))
-            packed = [msgspec.msgpack.encode(row) for row in rows]
-        end = _revision_of(packed[-1]) if packed else acknowledged
-        return UnsentReadings(packed, end, is_all=len(packed) < count)
+        return self._rows(_UNSENT, acknowledged, count)
 
     def open_connections(self) -> list[list[ConnectionReading]]:
         """Return the readings of every connection without a final one, month by month."""
-        with self._reading() as run:
-            numbers = dict.fromkeys(run(_OPEN_NUMBERS))
-            rows = [run(_MONTHS_OF, number).fetchall() for number in numbers]
-        found = [[read_values(row) for row in months] for months in rows]
-        return [
+        numbers = dict.fromkeys(self._rows(_OPEN_NUMBERS))
+        found = [map(read_values, self._rows(_MONTHS_OF, *one)) for one in numbers]
+        readings = [
             [one for one in months if isinstance(one, ConnectionReading)]
             for months in found
-            if any(months)
         ]
+        return [months for months in readings if months]
 
     def ended_among(self, numbers: Iterable[int]) -> set[int]:
         """Return those connections that have a final reading here."""
-        run = self._connection.execute
-        with translated():  # not in one transaction, because they may be very many
-            return {
-                one for one in numbers if run(_HAS_ENDED, (_stored(one),)).fetchone()
-            }
+        return {
+            one for one in numbers if _value(self._connection, _HAS_ENDED, _stored(one))
+        }
 
     def delivery_of(self, hour: str) -> list[DeliveryReading]:
         """Return the readings of ordinary requests in an hour."""
-        with self._reading() as run:
-            rows = [read_values(row) for row in run(_DELIVERY_OF, (hour,))]
-        return [one for one in rows if isinstance(one, DeliveryReading)]
+        readings = map(read_values, self._rows(_DELIVERY_OF, hour))
+        return [one for one in readings if isinstance(one, DeliveryReading)]
 
     def notes(self) -> dict[str, str]:
         """Return the engine's texts."""
-        with self._reading() as run:
-            return dict(run("SELECT key, value FROM note").fetchall())
+        return dict(self._rows("SELECT key, value FROM note"))
 
     def finish(self) -> int:
         """Make the last reading of every open connection final, as it is.
@@ -521,17 +507,17 @@ class StoredUsage:
         Returns how many there were; doing it twice changes nothing. Nothing is ever
         estimated upwards.
         """
-        query = """UPDATE connection SET final = 1, revision = ?, written_at = ?
-                   WHERE number = ? AND month =
-                     (SELECT max(month) FROM connection WHERE number = ?)"""
-        now = time.time()
-        run = self._connection.execute
-        with transaction(self._connection):
-            (revision,) = run(_LAST_REVISION).fetchone()
-            numbers = dict.fromkeys(run(_OPEN_NUMBERS).fetchall())
-            for offset, (number,) in enumerate(numbers, start=1):
-                run(query, (revision + offset, now, number, number))
-            run("UPDATE state SET is_finished = 1")
+        numbers = dict.fromkeys(self._rows(_OPEN_NUMBERS))
+        if numbers:
+            revision, now = self.revision, time.time()
+            with _transaction(self._connection):
+                self._connection.executemany(
+                    _FINISH,
+                    [
+                        (after, now, *number)
+                        for after, number in enumerate(numbers, revision + 1)
+                    ],
+                )
         return len(numbers)
 
     def make_durable(self) -> None:
@@ -543,26 +529,15 @@ class StoredUsage:
         finally:
             os.close(descriptor)
 
-    def _one(self, query: str, *values: object) -> Any:
+    def _rows(self, query: str, *values: object) -> list[Row]:
         with translated():
-            return self._connection.execute(query, values).fetchone()[0]
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[_Execute]:
-        """Read one state of the file; briefly, because it holds checkpoints back."""
-        with translated():
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection.execute
-            finally:
-                self._connection.rollback()
+            return self._connection.execute(query, values).fetchall()
 
 
 def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
     """Open the file that an earlier process left to go on with, and look through it.
 
-    A damaged one is quarantined and replaced. Takes long if it is large. Raises
-    StoreUnwritable, StoreBusy.
+    A damaged one is quarantined and replaced. Takes long if it is large. Raises OSError.
     """
     if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
         log.error("%s is damaged: %s", folder / STORE, damage)
@@ -571,53 +546,23 @@ def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
     return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
 
 
-def _prune(
-    connection: sqlite3.Connection, acknowledged: int, before: float
-) -> Iterator[None]:
-    """Remove readings, and pause after each transaction of some."""
-    deliveries = connection.execute(_PRUNABLE_DELIVERIES, (acknowledged, before))
-    _delete(connection, _DELETE_DELIVERY, deliveries.fetchall())
-    after = 0
-    while True:
-        values = (after, acknowledged, _PRUNE_ROWS)
-        rows = connection.execute(_PRUNABLE_CONNECTIONS, values).fetchall()
-        # Revisions grow with time, so the first one that is too young ends it.
-        old = [row for row in rows if row[1] < before]
-        _delete(connection, _DELETE_CONNECTION, [row for row in old if row[4]])
-        if len(old) < _PRUNE_ROWS:
-            return
-        after = rows[-1][0]
-        yield
+def _create(path: Path, *, is_replacement: bool) -> None:
+    """Create a file; it has another name until it is complete."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with translated(), contextlib.closing(connect(new, mode="rwc")) as connection:
+        connection.executescript(_SCHEMA)
+        values = (time.time_ns() // 1000, is_replacement)
+        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 0)", values)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+    new.rename(path)
+    fsync_directory(path.parent)
 
 
-def _delete(
-    connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]
-) -> None:
-    """Delete rows of (revision, written_at, key, key, ...), unless written again since."""
-    if not rows:
-        return
-    revision, written_at, *_ = max(rows)
-    keys = [(first, second, revision) for revision, _, first, second, *_ in rows]
-    with transaction(connection):
-        connection.executemany(statement, keys)
-        connection.execute(_NOTE_PRUNED, (revision, written_at))
-
-
-def _write_notes(
-    connection: sqlite3.Connection, notes: Mapping[str, str | None]
-) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO note VALUES (?, ?)",
-        [(key, value) for key, value in notes.items() if value is not None],
-    )
-    connection.executemany(
-        "DELETE FROM note WHERE key = ?",
-        [(key,) for key, value in notes.items() if value is None],
-    )
-
-
-def _revision_of(packed: bytes) -> int:
-    return int(msgspec.msgpack.decode(packed)[0])
+def _value(connection: sqlite3.Connection, query: str, *values: object) -> Any:
+    with translated():
+        return connection.execute(query, values).fetchone()[0]
 
 
 def _stored(number: int) -> int | str:

@@ -7,6 +7,7 @@ from products.edge.haproxy.config import EXPIRE_MS
 from products.edge.haproxy.connections import ConnectionTracker
 from products.edge.haproxy.process import TableEntry
 from products.edge.usage.meter import UsageMeter
+from products.edge.usage.readings import read_values
 from products.edge.usage.store import StoredUsage, resume_store
 from tests.products.edge.fake_portal import route
 
@@ -25,11 +26,11 @@ class Metering:
             self.tracker.resume(stored.open_connections())
 
     def close(self):
-        self.store.close(is_finished=False)
+        self.store.close()
 
     def all_readings(self):
         with StoredUsage(self.folder) as stored:
-            return stored.unsent(0, 100_000).read()[0]
+            return [read_values(row[1:]) for row in stored.unsent(0, 100_000)]
 
     def readings(self):
         """Return the newest reading of each connection."""

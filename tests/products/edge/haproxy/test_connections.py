@@ -7,7 +7,7 @@ import pytest
 
 from products.edge.haproxy.connections import number_of
 from products.edge.haproxy.process import TableEntry
-from products.edge.usage.database import StoreUnwritable
+from products.edge.usage.store import StoreUnwritable
 from tests.products.edge.haproxy.metering import Metering, accept, in_table
 
 

@@ -6,6 +6,7 @@ import time_machine
 from products.edge.haproxy.connections import RequestTotals
 from products.edge.haproxy.process import TableEntry
 from products.edge.usage.meter import UsageMeter
+from products.edge.usage.readings import read_values
 from products.edge.usage.store import StoredUsage, resume_store
 
 
@@ -29,7 +30,7 @@ class RequestMetering:
 
     def stop(self):
         """Stop the agent without a tick."""
-        self.store.close(is_finished=False)
+        self.store.close()
 
     def count(self, workers):
         """Count, and write the readings."""
@@ -47,7 +48,7 @@ class RequestMetering:
             }  # fmt: skip
 
     def _readings(self, stored):
-        return stored.unsent(0, 100).read()[0]
+        return [read_values(row[1:]) for row in stored.unsent(0, 100)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from products.edge import files
 from products.edge.errors import PortalUnreachable
 from products.edge.portal import PortalLink
-from products.edge.usage import database, reporter, store
+from products.edge.usage import reporter, store
 from products.edge.usage.store import StoredUsage
 from tests.products.edge.test_portal import SECONDS, settings
 from tests.products.edge.usage.test_reporter import (
@@ -48,7 +48,7 @@ class Full:
 @pytest.fixture
 def disk(monkeypatch):
     """Return two functions: to fill the disk of the control process, and to empty it."""
-    connect, atomic_write = database.connect, files.atomic_write
+    connect, atomic_write = store.connect, files.atomic_write
 
     def full(path, **how):
         return Full(connect(path, **how))
@@ -57,7 +57,6 @@ def disk(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def become(connecting, writing):
-        monkeypatch.setattr(database, "connect", connecting)
         monkeypatch.setattr(store, "connect", connecting)
         monkeypatch.setattr(reporter, "atomic_write", writing)
 
@@ -172,7 +171,7 @@ def test_an_instance_that_cannot_be_finished_holds_up_no_other(root, disk):
     assert complete_to == 0
     assert client.totals["edge-1.A.1", "2026-11"] == (0, 10, 20, True)
     with StoredUsage(root / "A") as stored:
-        assert stored.is_finished
+        assert stored.open_connections() == []
 
 
 def test_a_portal_that_was_restored_while_the_disk_was_full_is_noticed(root, disk):
@@ -192,7 +191,7 @@ def test_a_portal_that_was_restored_while_the_disk_was_full_is_noticed(root, dis
 
 
 def test_an_engine_goes_on_reporting_after_a_full_disk(root, disk):
-    store_of(root).close(is_finished=False)
+    store_of(root).close()
     written(root, reading(1))
     fill, empty = disk
     client = Client(fails=lambda report: PortalUnreachable("away"))

@@ -1,15 +1,13 @@
-"""The folders of instances: whose process runs, which are damaged, which are starting."""
+"""The folders of instances: whose process runs, which are damaged."""
 
 import subprocess
 import sys
 
 from products.edge.usage.instances import (
     damaged_in,
-    hold_instance,
     instances_in,
     is_running,
     quarantine_damaged,
-    starting_in,
 )
 
 
@@ -33,34 +31,18 @@ def test_an_instance_is_held_until_its_process_has_ended(tmp_path):
     assert (while_alive, is_running(folder)) == (True, False)
 
 
-def test_an_instance_is_locked_before_it_can_be_found(tmp_path, monkeypatch):
-    found = []
-    rename = type(tmp_path).rename
-
-    def look(self, target):
-        found.append((target.exists(), is_running(self)))
-        return rename(self, target)
-
-    monkeypatch.setattr(type(tmp_path), "rename", look)
-    hold_instance(tmp_path / "usage" / "INSTANCE")
-
-    assert found == [(False, True)]
-    assert is_running(tmp_path / "usage" / "INSTANCE")
-
-
 def test_a_folder_without_a_lock_is_of_no_running_process(tmp_path):
     assert not is_running(tmp_path)
 
 
-def test_instances_are_listed_without_starting_and_damaged_ones(tmp_path):
-    for name in ("B", "A", "C", ".D"):
+def test_instances_are_listed_without_damaged_ones(tmp_path):
+    for name in ("B", "A", "C"):
         (tmp_path / name).mkdir()
     (tmp_path / "E").touch()
 
     aside = quarantine_damaged(tmp_path / "C")
 
     assert [path.name for path in instances_in(tmp_path)] == ["A", "B"]
-    assert [path.name for path in starting_in(tmp_path)] == [".D"]
     assert damaged_in(tmp_path) == damaged_in(tmp_path, "C") == [aside]
     assert damaged_in(tmp_path, "A") == []
 

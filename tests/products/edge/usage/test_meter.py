@@ -5,10 +5,14 @@ import asyncio
 import pytest
 import time_machine
 
-from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.meter import UsageMeter
-from products.edge.usage.readings import DeliveryReading
-from products.edge.usage.store import StoredUsage, UsageStore
+from products.edge.usage.readings import DeliveryReading, read_values
+from products.edge.usage.store import (
+    StoreBusy,
+    StoredUsage,
+    StoreUnwritable,
+    UsageStore,
+)
 from products.instants import instant_us
 from tests.products.edge.fake_portal import route
 
@@ -413,7 +417,7 @@ def test_a_meter_writes_to_a_real_store(tmp_path):
     store = UsageStore(folder, max_bytes=1 << 30)
     meter, connection = begun(store)
     meter.finish(connection.number)
-    store.close(is_finished=True)
+    store.close()
 
     with StoredUsage(folder) as stored:
-        assert [one.final for one in stored.unsent(0, 10).read()[0]] == [True]
+        assert [read_values(row[1:]).final for row in stored.unsent(0, 10)] == [True]

@@ -73,7 +73,7 @@ def written(root, *readings, instance="INSTANCE"):
     """Write readings in an instance of a process that ends."""
     store = store_of(root, instance)
     store.write(readings)
-    store.close(is_finished=False)
+    store.close()
 
 
 def running(instance):
@@ -97,7 +97,7 @@ def write_history(root, instance="INSTANCE"):
                 delivery(tick),
             ]
         )
-    store.close(is_finished=False)
+    store.close()
     return {
         (f"edge-1.{instance}.{number}", "2026-11"): (7_000_000, 70, 20, True)
         for number in range(1, 31)
@@ -157,7 +157,7 @@ def test_what_is_written_later_follows(root):
     for duration in range(5):
         store.write([reading(1, duration)])
         reporter.run(running)
-    store.close(is_finished=False)
+    store.close()
 
     durations = [report.connections[0].duration_us for report in client.reports]
     assert durations == [0, 1, 2, 3, 4]
@@ -260,21 +260,21 @@ def test_a_process_that_died_after_its_readings_were_sent_is_finished(root):
 
 
 def test_an_instance_that_is_about_to_start_is_left_alone(root):
-    (root / ".INSTANCE").mkdir(parents=True)
+    (root / "INSTANCE").mkdir(parents=True)
 
     reporter_for(root, Client()).run(dead)
 
-    assert list((root / ".INSTANCE").iterdir()) == []
+    assert list((root / "INSTANCE").iterdir()) == []
 
 
 def test_a_folder_whose_process_never_started_is_removed(root):
-    for name in (".OLD", ".YOUNG", "EMPTY"):
+    for name in ("OLD", "YOUNG"):
         (root / name).mkdir(parents=True)
-    os.utime(root / ".OLD", (time.time() - 61,) * 2)
+    os.utime(root / "OLD", (time.time() - 61,) * 2)
 
     reporter_for(root, Client()).run(dead)
 
-    assert [path.name for path in root.iterdir()] == [".YOUNG"]
+    assert [path.name for path in root.iterdir()] == ["YOUNG"]
 
 
 def test_a_process_that_writes_all_the_time_still_comes_to_the_end_of_a_report(root):
@@ -297,8 +297,8 @@ def test_a_process_that_writes_all_the_time_still_comes_to_the_end_of_a_report(r
     ]
     assert sent == [("A", ["edge-1.A.1"]), ("B", ["edge-1.B.1"])]
     assert unsent_bytes(reporter) > 0  # what was written meanwhile is for the next one
-    busy.close(is_finished=False)
-    calm.close(is_finished=False)
+    busy.close()
+    calm.close()
 
 
 def test_readings_that_change_while_others_are_sent_are_still_complete(root):
@@ -316,7 +316,7 @@ def test_readings_that_change_while_others_are_sent_are_still_complete(root):
     reporter = reporter_for(root, client)
     before = time.time()
     reporter.run(running)
-    store.close(is_finished=False)
+    store.close()
 
     sent = {one.id for report in client.reports for one in report.connections}
     assert len(sent) == 12_000

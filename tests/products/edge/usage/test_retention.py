@@ -96,12 +96,12 @@ def test_a_store_more_than_half_full_keeps_what_has_arrived_for_less_time(root):
 
     store = store_of(root)
     store.prune(5_000, 1e10)
-    store.close(is_finished=False)
+    store.close()
     reporter.run(running)
     reporter.run(running)
     wide = 1e10 - reporter.pruning["INSTANCE"].before
 
-    assert tight == pytest.approx(DAY * 3 / 4)
+    assert tight == pytest.approx(DAY * 2 / 3)
     assert wide == pytest.approx(DAY)
 
 

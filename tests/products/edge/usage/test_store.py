@@ -13,17 +13,24 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from products.edge.usage import store as store_module
-from products.edge.usage.database import StoreBusy, StoreUnwritable, connect, damage_of
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
     read_values,
 )
-from products.edge.usage.store import STORE, StoredUsage, UsageStore, resume_store
+from products.edge.usage.store import (
+    STORE,
+    StoreBusy,
+    StoredUsage,
+    StoreUnwritable,
+    UsageStore,
+    connect,
+    damage_of,
+    resume_store,
+)
 
 SERVICE = "a" * 22
 LARGE = 1 << 30
@@ -51,17 +58,15 @@ def folder(tmp_path):
 def store(folder):
     store = UsageStore(folder, max_bytes=LARGE)
     yield store
-    store.close(is_finished=False)
+    store.close()
 
 
 def readings_of(batch):
-    readings, unreadable = batch.read()
-    assert unreadable == []
-    return readings
+    return [read_values(row[1:]) for row in batch]
 
 
 def revisions_of(batch):
-    return [msgspec.msgpack.decode(packed)[0] for packed in batch.packed]
+    return [row[0] for row in batch]
 
 
 def unsent(folder, acknowledged=0, count=100_000):
@@ -145,13 +150,9 @@ def test_a_batch_that_ends_inside_a_transaction_acknowledges_only_its_own(
 ):
     store.write([reading(number) for number in range(1, 8)])
 
-    first = unsent(folder, count=3)
-    second = unsent(folder, first.end, count=3)
-    third = unsent(folder, second.end, count=3)
+    sent = [revisions_of(unsent(folder, end, count=3)) for end in (0, 3, 6, 7)]
 
-    assert [len(one.packed) for one in (first, second, third)] == [3, 3, 1]
-    assert [one.is_all for one in (first, second, third)] == [False, False, True]
-    assert unsent(folder, third.end).packed == []
+    assert sent == [[1, 2, 3], [4, 5, 6], [7], []]
 
 
 def test_a_reading_that_changes_while_its_batch_is_in_flight_is_sent_again(
@@ -161,7 +162,7 @@ def test_a_reading_that_changes_while_its_batch_is_in_flight_is_sent_again(
     batch = unsent(folder)
     store.write([reading(1, 5)])
 
-    assert readings_of(unsent(folder, batch.end)) == [reading(1, 5)]
+    assert readings_of(unsent(folder, batch[-1][0])) == [reading(1, 5)]
 
 
 def test_both_kinds_are_sent_in_the_order_of_writing(store, folder):
@@ -171,7 +172,7 @@ def test_both_kinds_are_sent_in_the_order_of_writing(store, folder):
     first = unsent(folder, count=3)
 
     assert revisions_of(first) == [1, 2, 3]
-    assert len(unsent(folder, first.end).packed) == 5
+    assert revisions_of(unsent(folder, 3)) == [4, 5, 6, 7, 8]
 
 
 def test_what_is_unsent_is_counted(store, folder):
@@ -179,14 +180,14 @@ def test_what_is_unsent_is_counted(store, folder):
 
     with StoredUsage(folder) as stored:
         assert [stored.unsent_count(sent) for sent in (0, 2, 3)] == [3, 1, 0]
-        assert stored.revision() == 3
+        assert stored.revision == 3
 
 
 def test_revisions_go_on_where_an_earlier_process_stopped(folder):
     for number in (1, 2):
         store = UsageStore(folder, max_bytes=LARGE)
         store.write([reading(number)])
-        store.close(is_finished=False)
+        store.close()
 
     assert revisions_of(unsent(folder)) == [1, 2]
 
@@ -198,11 +199,11 @@ def test_a_file_whose_columns_have_another_order_goes_on(folder, monkeypatch):
     monkeypatch.setattr(
         store_module, "_SCHEMA", store_module._SCHEMA.replace(columns, earlier)
     )
-    UsageStore(folder, max_bytes=LARGE).close(is_finished=False)
+    UsageStore(folder, max_bytes=LARGE).close()
 
     store = UsageStore(folder, max_bytes=LARGE)
     store.write([reading(1), delivery(2)])
-    store.close(is_finished=False)
+    store.close()
 
     assert everything(folder) == [reading(1), delivery(2)]
 
@@ -211,17 +212,17 @@ def test_revisions_go_on_after_everything_was_pruned(folder):
     store = UsageStore(folder, max_bytes=LARGE)
     store.write([reading(1, final=True), delivery(1)])
     store.prune(2, YOUNG)
-    store.close(is_finished=False)
+    store.close()
     again = UsageStore(folder, max_bytes=LARGE)
     again.write([reading(2)])
-    again.close(is_finished=False)
+    again.close()
 
     assert revisions_of(unsent(folder)) == [3]
 
 
 def test_notes_are_kept_with_the_readings_they_belong_to(store, folder):
     store.write([reading(1)], {"a": "1", "b": "2"})
-    store.write([], {"a": "3", "b": None})
+    store.write([], {"a": "3", "b": ""})
 
     with StoredUsage(folder) as stored:
         assert stored.notes() == {"a": "3"}
@@ -300,7 +301,7 @@ def test_the_delivery_of_an_hour_is_given(store, folder):
 def test_open_connections_of_a_dead_process_become_final_as_last_read(store, folder):
     store.write([reading(1, 5), reading(2, 3, final=True), reading(3)])
     store.write([reading(1, 9, sent=100)])
-    acknowledged = unsent(folder).end
+    acknowledged = unsent(folder)[-1][0]
 
     with StoredUsage(folder) as stored:
         ended = [stored.finish(), stored.finish()]
@@ -324,11 +325,8 @@ def test_a_connection_of_two_months_ends_in_the_later_one(store, folder):
     ]
 
 
-def test_an_orderly_end_is_known(folder):
-    UsageStore(folder, max_bytes=LARGE).close(is_finished=True)
-
+def test_a_store_without_readings_has_no_time(store, folder):
     with StoredUsage(folder) as stored:
-        assert stored.is_finished
         assert stored.written_at == 0
 
 
@@ -422,7 +420,7 @@ def test_a_log_torn_anywhere_leaves_a_state_that_was(tmp_path):
         assert damage_of(target / STORE) == ""
         found.append(states.index(everything(target)))
 
-    store.close(is_finished=False)
+    store.close()
     assert found == sorted(found)
     assert set(found) == set(range(13))
 
@@ -441,13 +439,13 @@ def test_a_flipped_byte_in_the_log_leaves_a_state_that_was(tmp_path):
 
         assert damage_of(target / STORE) == ""
         assert everything(target) in states
-    store.close(is_finished=False)
+    store.close()
 
 
 def test_a_flipped_byte_in_the_structure_of_the_file_is_found(tmp_path):
     folder, target = tmp_path / "usage" / "A", tmp_path / "flipped"
     store, _ = history(folder, 40)
-    store.close(is_finished=True)
+    store.close()
     data = (folder / STORE).read_bytes()
     target.mkdir()
     found = []
@@ -462,12 +460,12 @@ def test_a_flipped_byte_in_the_structure_of_the_file_is_found(tmp_path):
 
 
 def test_a_file_of_garbage_is_found_quarantine_damaged_and_replaced(folder, caplog):
-    UsageStore(folder, max_bytes=LARGE).close(is_finished=False)
+    UsageStore(folder, max_bytes=LARGE).close()
     (folder / STORE).write_bytes(random.Random(3).randbytes(40_000))
 
     store = resume_store(folder, max_bytes=LARGE)
     store.write([reading(1)])
-    store.close(is_finished=False)
+    store.close()
 
     assert store.is_replacement
     assert everything(folder) == [reading(1)]
@@ -476,7 +474,7 @@ def test_a_file_of_garbage_is_found_quarantine_damaged_and_replaced(folder, capl
     assert "is quarantined" in caplog.text
 
 
-def test_rows_that_are_not_readings_are_reported_as_unreadable(store, folder):
+def test_rows_that_are_not_readings_are_not_read_as_such(store, folder):
     store.write([reading(1), reading(2), reading(3)])
     editor = sqlite3.connect(folder / STORE)
     editor.execute("UPDATE connection SET duration_us = -5 WHERE number = 2")
@@ -484,12 +482,7 @@ def test_rows_that_are_not_readings_are_reported_as_unreadable(store, folder):
     editor.commit()
     editor.close()
 
-    batch = unsent(folder)
-
-    readings, unreadable = batch.read()
-    assert readings == [reading(1)]
-    assert len(unreadable) == 2
-    assert batch.end == 3
+    assert everything(folder) == [reading(1), None, None]
 
 
 # The disk
@@ -514,7 +507,7 @@ def test_a_full_store_refuses_and_keeps_what_it_has(folder):
     store.prune(0, YOUNG)
     with pytest.raises(StoreUnwritable):
         store.probe()
-    store.close(is_finished=False)
+    store.close()
 
     assert not is_writable
     assert kept == list(range(1, refused))
@@ -532,15 +525,14 @@ def test_a_full_store_writes_again_after_pruning(folder):
 
     assert store.is_writable
     assert len(everything(folder)) == 100
-    store.close(is_finished=False)
+    store.close()
 
 
 STARVED = """
 import resource, signal, sys
 from pathlib import Path
 from products.edge.usage.readings import ConnectionReading
-from products.edge.usage.database import StoreUnwritable
-from products.edge.usage.store import UsageStore
+from products.edge.usage.store import StoreUnwritable, UsageStore
 
 def allow(size):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -572,7 +564,7 @@ for size in range(0, 200_000, 3_000):
     store.write([reading(1000, 1)])
     store.sync()
     is_writable = store.is_writable
-    store.close(is_finished=True)
+    store.close()
     print(size, written, failed, int(was_writable), int(is_writable), flush=True)
 """
 
@@ -601,7 +593,7 @@ def test_a_checkpoint_that_fails_makes_the_store_unwritable_until_one_succeeds(
     store, folder
 ):
     store.write([reading(1)])
-    original = store._maintenance_connection()
+    original = store._maintenance
 
     class Failing:
         def execute(self, *_):
@@ -742,7 +734,7 @@ def test_space_of_pruned_readings_is_used_again(folder):
         with StoredUsage(folder) as stored:
             used.append(stored.used_bytes())
     store.sync()
-    store.close(is_finished=True)
+    store.close()
 
     assert max(used) < 3 * used[0]
     assert (folder / STORE).stat().st_size < 4 * used[0]
@@ -762,17 +754,6 @@ def test_the_end_of_a_process_waits_for_another_connection(store, folder):
     assert everything(folder) == [reading(1)]
 
 
-def test_the_end_of_a_process_does_not_wait_for_pruning(store, folder):
-    store.write([reading(number, final=True) for number in range(1, 10_001)])
-    pruning = threading.Thread(target=store.prune, args=(10_000, YOUNG))
-
-    store.wait_when_busy()
-    pruning.start()
-    pruning.join()
-
-    assert len(everything(folder)) >= 9_000
-
-
 def test_a_tick_of_random_numbers_changes_few_pages(store, folder):
     """HAProxy's numbers are random; its open connections are neighbours all the same."""
     chance = random.Random(4)
@@ -789,22 +770,26 @@ def test_a_tick_of_random_numbers_changes_few_pages(store, folder):
     assert 0 < pages < 100
 
 
-def test_a_new_store_waits_for_a_reader_that_opened_the_file_first(folder):
-    folder.mkdir(parents=True)
-    reader = sqlite3.connect(
-        folder / STORE, isolation_level=None, check_same_thread=False
-    )
-    reader.execute("BEGIN EXCLUSIVE")
-    release = threading.Timer(0.3, reader.rollback)
-    release.start()
+def test_a_new_store_is_found_when_it_is_complete(folder, monkeypatch):
+    found = []
+    rename = Path.rename
 
+    def look(self, target):
+        found.append(target.exists())
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", look)
     store = UsageStore(folder, max_bytes=LARGE)
-    release.join()
-    reader.execute("BEGIN IMMEDIATE")
+    store.write([reading(1)])
+    store.close()
 
-    # Once it is open, it never waits.
-    with pytest.raises(StoreBusy):
-        store.write([reading(1)])
-    reader.rollback()
-    store.close(is_finished=False)
-    reader.close()
+    assert found == [False]
+    assert sorted(path.name for path in folder.iterdir()) == [STORE]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "other"])
+def test_a_file_without_the_tables_is_damaged(folder, content):
+    folder.mkdir(parents=True)
+    (folder / STORE).write_bytes(content)
+
+    assert damage_of(folder / STORE)
