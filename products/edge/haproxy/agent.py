@@ -298,7 +298,7 @@ class Agent:
         session = self._session
         if session is None:
             return
-        by_service = session.connections.open_by_service
+        by_service = session.open_by_service
         revoked = self._revocation.must_close(by_service, self._routes, time.time())
         if revoked:
             await session.poll(self._master, await self._master.processes())
@@ -403,7 +403,7 @@ class Agent:
         # A session that is closed has an end line; a worker that is stopped writes none.
         with contextlib.suppress(HAProxyUnreachable, OSError):
             if self._session is not None:
-                open_services = self._session.connections.open_by_service
+                open_services = self._session.open_by_service
                 await self._reconciler.close_tunnels(open_services)
             if await self._process.has_exited(_LAST_LINES_SECONDS):
                 return

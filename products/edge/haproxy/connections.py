@@ -11,11 +11,13 @@ import functools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from operator import sub
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
@@ -26,15 +28,14 @@ from products.edge.haproxy.maps import is_service
 from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
 from products.edge.settings import make_instance_id
 from products.edge.usage.meter import OpenConnection, UsageMeter
-from products.edge.usage.readings import ConnectionReading
 from products.edge.usage.store import (
     Pruning,
+    StoredConnection,
     StoredUsage,
     StoreUnwritable,
-    UsageStore,
     resume_store,
 )
-from products.instants import iso_hour, iso_instant, microseconds_of
+from products.instants import iso_instant, microseconds_of
 
 # What the client reads when an upgrade was rejected, by the line's event.
 LIMIT_ERRORS = {
@@ -44,13 +45,19 @@ LIMIT_ERRORS = {
 _Counts: TypeAlias = tuple[int, int, int]  # requests, bytes from the clients, to them
 
 
-class _Totals(msgspec.Struct):
+class _Totals(msgspec.Struct, frozen=True):
     """The requests of one worker for one service since the worker started."""
 
     lines: _Counts = (0, 0, 0)
     table: _Counts = (0, 0, 0)
     before: _Counts = (0, 0, 0)  # of entries of the table that have expired
-    counted: _Counts = (0, 0, 0)
+
+    @property
+    def counted(self) -> _Counts:
+        """The larger of both."""
+        table = _sum(self.before, self.table)
+        requests, sent, received = map(max, self.lines, table)
+        return requests, sent, received
 
 
 class RequestTotals:
@@ -75,57 +82,45 @@ class RequestTotals:
             with contextlib.suppress(msgspec.MsgspecError):
                 self._known[key] = msgspec.json.decode(text, type=_Totals)
         self._must_skip = is_replacement and not notes
-        self._changed: set[str] = set()
 
     def ended(self, worker: int, service: str, sent: int, received: int) -> None:
         """Count a request that has a line."""
         known = self._of(worker, service)
-        known.lines = _sum(known.lines, (1, sent, received))
-        self._changed.add(_key(worker, service))
+        lines = _sum(known.lines, (1, sent, received))
+        self._count(worker, service, replace(known, lines=lines))
 
     def read(self, worker: int, entries: Iterable[TableEntry]) -> None:
         """Read a worker's table."""
         for entry in entries:
-            if not is_service(entry.key):
-                continue
-            now = (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
             known = self._of(worker, entry.key)
-            if now[0] < known.table[0]:  # the entry had expired and started again
-                known.before = _sum(known.before, known.table)
-            if now != known.table:
-                self._changed.add(_key(worker, entry.key))
-            known.table = now
+            table = (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
+            if not is_service(entry.key) or table == known.table:
+                continue
+            before = known.before
+            if table[0] < known.table[0]:  # the entry had expired and started again
+                before = _sum(before, known.table)
+            now = replace(known, table=table, before=before)
+            self._count(worker, entry.key, now)
 
-    def count_new(self, workers: Iterable[int]) -> None:
-        """Count what is new, and forget workers that have exited."""
-        notes: dict[str, str] = {}
-        for key in self._changed:
-            known = self._known[key]
-            counted = known.counted
-            whole = _sum(known.before, known.table)
-            requests, sent, received = map(max, known.lines, whole, counted)
-            known.counted = requests, sent, received
-            if not self._must_skip and known.counted != counted:
-                more = [
-                    new - old for new, old in zip(known.counted, counted, strict=True)
-                ]
-                self._meter.delivered(key.partition(" ")[2], *more)
-            notes[key] = msgspec.json.encode(known).decode()
-        self._changed.clear()
+    def have_read(self, workers: Iterable[int]) -> None:
+        """Forget workers that have exited; the tables of those that run were read."""
         self._must_skip = False
         running = set(map(str, workers))
         for key in [one for one in self._known if one.partition(" ")[0] not in running]:
             del self._known[key]
-            notes[key] = ""
-        if notes:
-            self._meter.keep_notes(notes)
+            self._meter.keep_notes({key: ""})
 
     def _of(self, worker: int, service: str) -> _Totals:
-        return self._known.setdefault(_key(worker, service), _Totals())
+        return self._known.get(f"{worker} {service}", _Totals())
 
-
-def _key(worker: int, service: str) -> str:
-    return f"{worker} {service}"
+    def _count(self, worker: int, service: str, now: _Totals) -> None:
+        counted = self._of(worker, service).counted
+        requests, sent, received = map(sub, now.counted, counted)
+        if now.counted != counted and not self._must_skip:
+            self._meter.delivered(service, requests, sent, received)
+        key = f"{worker} {service}"
+        self._known[key] = now
+        self._meter.keep_notes({key: msgspec.json.encode(now).decode()})
 
 
 def _sum(some: _Counts, more: _Counts) -> _Counts:
@@ -150,186 +145,9 @@ _CLOCK_TOLERANCE_NS = 1_000_000_000
 # By this poll, lines that waited for an agent have arrived. Then the tables are read
 # whole, for what started and ended without one.
 _LINES_HAVE_ARRIVED = 3
+_ENTRIES_PER_TURN = 1_000  # of a table, before the loop may do something else
 # No account's clock is further behind UTC, so a month starts nowhere later.
 _MAX_LAG_US = 12 * 3_600_000_000
-
-
-class ConnectionTracker:
-    """All connections of one HAProxy master."""
-
-    def __init__(
-        self,
-        meter: UsageMeter,
-        store: UsageStore,
-        route_of: Callable[[str], Route | None],
-    ) -> None:
-        self._meter = meter
-        self._store = store
-        self._route_of = route_of
-        self._missing: set[int] = set()
-        self._unannounced: set[int] = set()  # without an accept line, so far
-
-    @property
-    def open_by_service(self) -> Counter[str]:
-        """How many connections each service has open."""
-        return Counter(one.service for one in self._meter.open.values())
-
-    @property
-    def unannounced(self) -> int:
-        """How many connections had no accept line, and so none in the customer's log."""
-        return len(self._unannounced)
-
-    def resume(self, connections: Iterable[Sequence[ConnectionReading]]) -> None:
-        """Continue with open connections; each is given by its readings, month by month."""
-        for months in connections:
-            *before, last = months
-            earlier_from = sum(one.bytes_from_client for one in before)
-            earlier_to = sum(one.bytes_to_client for one in before)
-            started_ns = _monotonic_of(last.started_us)
-            self._meter.add(
-                OpenConnection(
-                    number=last.number,
-                    service=last.service,
-                    month=last.month,
-                    month_ends_us=0,
-                    started_us=last.started_us,
-                    started_ns=started_ns,
-                    from_client=earlier_from + last.bytes_from_client,
-                    to_client=earlier_to + last.bytes_to_client,
-                    earlier_from=earlier_from,
-                    earlier_to=earlier_to,
-                    seen_ns=started_ns + last.duration_us * 1000,
-                )
-            )
-
-    def accepted(self, connection: str, service: str, started_us: int) -> None:
-        """Start to count a connection, unless it is known."""
-        number = number_of(connection)
-        self._unannounced.discard(number)
-        self._begin(number, service, started_us)
-
-    def seen_in_table(self, connection: str, service: str, started_us: int) -> None:
-        """Start to count a connection that only the table or its end line names."""
-        number = number_of(connection)
-        if self._begin(number, service, started_us):
-            self._unannounced.add(number)
-
-    def ended(
-        self, connection: str, *, duration_us: int, from_client: int, to_client: int
-    ) -> None:
-        """End a connection with the values of its end line."""
-        number = number_of(connection)
-        entry = self._meter.open.get(number)
-        if entry is None:
-            return
-        _raise_counts(entry, from_client, to_client)
-        self._finish(entry, entry.started_ns + duration_us * 1000)
-
-    def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
-        """Read all that are open; True if some have gone without an end line.
-
-        The tables were asked for at `asked_ns` (monotonic). A connection must be missing
-        twice, because its end line may be in flight.
-        """
-        found = set()
-        for entry in entries:
-            if (connection := self._read(entry)) is not None:
-                found.add(connection.number)
-                _set_seen(connection, asked_ns - _CLOCK_TOLERANCE_NS)
-        missing = self._meter.open.keys() - found
-        have_vanished = bool(missing & self._missing)
-        self._missing = missing
-        return have_vanished
-
-    def without_ended(self, entries: list[TableEntry]) -> list[TableEntry]:
-        """Leave out of a whole table what is known to have ended, which is most of it.
-
-        Takes long, so it runs in a thread. Raises OSError.
-        """
-        unused = {_number_in(one.key) for one in entries if not one.is_used} - {None}
-        with StoredUsage(self._store.folder) as stored:
-            ended = stored.ended_among(one for one in unused if one is not None)
-        return [
-            one for one in entries if one.is_used or _number_in(one.key) not in ended
-        ]
-
-    def end_without_lines(self, entries: list[TableEntry], asked_ns: int) -> None:
-        """End what ended without a line: as its table entry says, or as it was last seen.
-
-        The tables, whole this time, were asked for at `asked_ns` (monotonic). This also
-        counts connections that started without a line. It leaves out those so old that
-        they may have been counted and pruned, so that nothing ends twice.
-        """
-        forgotten_ns = _monotonic_of(int(self._store.forgotten_to * 1_000_000))
-        used = set()
-        for entry in entries:
-            if entry.is_used:
-                if (connection := self._read(entry)) is not None:
-                    used.add(connection.number)
-                continue
-            ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
-            is_forgotten = ended_ns <= forgotten_ns + _CLOCK_TOLERANCE_NS
-            if is_forgotten and _number_in(entry.key) not in self._meter.open:
-                continue
-            if (connection := self._read(entry)) is not None:
-                self._finish(connection, ended_ns)
-        for number in (self._missing & self._meter.open.keys()) - used:
-            self._meter.finish(number)
-        self._missing = set()
-
-    def _begin(self, number: int, service: str, started_us: int) -> bool:
-        if number in self._meter.open or self._has_ended(number):
-            return False
-        route = self._route_of(service)
-        started_us = min(started_us, time.time_ns() // 1000)
-        month = route.month if route else iso_instant(started_us)[:7]
-        if self._has_unknown_months(started_us, month):
-            return False
-        started_ns = _monotonic_of(started_us)
-        self._meter.record(
-            OpenConnection(
-                number=number,
-                service=service,
-                month=month,
-                month_ends_us=microseconds_of(route.month_ends_at) if route else 0,
-                started_us=started_us,
-                started_ns=started_ns,
-                seen_ns=started_ns,
-            )
-        )
-        return True
-
-    def _has_ended(self, number: int) -> bool:
-        try:
-            return self._meter.has_ended(number)
-        except StoreUnwritable:
-            return True  # rather not counted than twice; the next poll asks again
-
-    def _has_unknown_months(self, started_us: int, month: str) -> bool:
-        """Say whether a damaged file took the bytes that a connection had in months before.
-
-        It is then not counted any more, because they would count for this month again.
-        """
-        return (
-            self._store.is_replacement
-            and started_us < self._store.created_us
-            and iso_instant(started_us - _MAX_LAG_US)[:7] < month
-        )
-
-    def _read(self, entry: TableEntry) -> OpenConnection | None:
-        key = _KEY.fullmatch(entry.key)
-        if key is None:
-            return None
-        started_us = int(key["started_ms"]) * 1000
-        self.seen_in_table(key["connection"], key["service"], started_us)
-        connection = self._meter.open.get(number_of(key["connection"]))
-        if connection is not None:
-            _raise_counts(connection, entry.bytes_from_client, entry.bytes_to_client)
-        return connection
-
-    def _finish(self, connection: OpenConnection, ended_ns: int) -> None:
-        _set_seen(connection, ended_ns)
-        self._meter.finish(connection.number)
 
 
 class MeteringSession:
@@ -348,68 +166,190 @@ class MeteringSession:
 
         Raises OSError.
         """
+        self.identity = identity
         self.instance = _instance_of(folder, identity)
         self.store = resume_store(usage_folder / self.instance, max_bytes=max_bytes)
         self.meter = UsageMeter(self.store)
-        self.connections = ConnectionTracker(self.meter, self.store, route_of)
-        try:
-            self._requests = self._resume()
-        except BaseException:
-            self.store.close()
-            raise
+        self._route_of = route_of
         self._polls = 0
-
-    def _resume(self) -> RequestTotals:
+        self._missing: set[int] = set()
+        self._unannounced: set[int] = set()  # without an accept line, so far
         with StoredUsage(self.store.folder) as stored:
-            self.connections.resume(stored.open_connections())
-            for reading in stored.delivery_of(iso_hour(time.time_ns() // 1000)):
-                self.meter.resume_delivery(reading)
-            is_replacement = self.store.is_replacement
-            return RequestTotals(
-                self.meter, stored.notes(), is_replacement=is_replacement
+            for connection in stored.open_connections():
+                self._resume(connection)
+            self._requests = RequestTotals(
+                self.meter, stored.notes(), is_replacement=self.store.is_replacement
             )
+
+    @property
+    def open_by_service(self) -> Counter[str]:
+        """How many connections each service has open."""
+        return Counter(one.service for one in self.meter.open.values())
+
+    @property
+    def unannounced(self) -> int:
+        """How many connections had no accept line, and so none in the customer's log."""
+        return len(self._unannounced)
 
     def take(self, line: dict[str, Any]) -> None:
         """Count a line: a connection's first or final record, or a forwarded request."""
         event, service = line["ev"], line["svc"]
         if event == "accept":
-            self.connections.accepted(line["id"], service, int(line["at"]))
+            number = number_of(line["id"])
+            self._unannounced.discard(number)
+            self._begin(number, service, int(line["at"]))
         elif event == "end" and line["kind"] == "web":
             self._requests.ended(line["pid"], service, line["up"], line["down"])
         elif event == "end" and line["kind"] == "ws":
             started_us = int(line["at"]) * 1000
-            self.connections.seen_in_table(line["id"], service, started_us)
-            self.connections.ended(
-                line["id"],
-                duration_us=max(0, int(line["td"])) * 1000,
-                from_client=line["up"],
-                to_client=line["down"],
-            )
+            connection = self._seen(line["id"], service, started_us)
+            if connection is not None:
+                _raise_counts(connection, line["up"], line["down"])
+                duration_ns = max(0, int(line["td"])) * 1_000_000
+                self._finish(connection, connection.started_ns + duration_ns)
 
     async def poll(self, master: MasterSocket, processes: Processes) -> None:
-        """Read every worker's tables. Raises what `catch_up` raises."""
+        """Read every worker's tables. Raises HAProxyUnreachable, OSError."""
         asked_ns = time.monotonic_ns()
         open_entries: list[TableEntry] = []
         for worker in processes.workers:
             open_entries += await master.table(worker, "t_conn", "data.conn_cur gt 0")
             self._requests.read(worker, await master.table(worker, "t_web"))
+        self._requests.have_read(processes.workers)
         self._polls += 1
-        have_vanished = self.connections.read_open(open_entries, asked_ns)
+        have_vanished = self.read_open(open_entries, asked_ns)
         if have_vanished or self._polls == _LINES_HAVE_ARRIVED:
-            await self.catch_up(master, processes)
-        self._requests.count_new(processes.workers)
+            asked_ns = time.monotonic_ns()
+            entries: list[TableEntry] = []
+            for worker in processes.workers:
+                entries += await master.table(worker, "t_conn")
+            await self.end_without_lines(entries, asked_ns)
 
-    async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
-        """Count what started or ended without a line.
+    def read_open(self, entries: Iterable[TableEntry], asked_ns: int) -> bool:
+        """Read all that are open; True if some have gone without an end line.
 
-        Raises HAProxyUnreachable, OSError.
+        The tables were asked for at `asked_ns` (monotonic). A connection must be missing
+        twice, because its end line may be in flight.
         """
-        asked_ns = time.monotonic_ns()
-        entries: list[TableEntry] = []
-        for worker in processes.workers:
-            entries += await master.table(worker, "t_conn")
-        entries = await asyncio.to_thread(self.connections.without_ended, entries)
-        self.connections.end_without_lines(entries, asked_ns)
+        found = set()
+        for entry in entries:
+            if (connection := self._read(entry)) is not None:
+                found.add(connection.number)
+                _set_seen(connection, asked_ns - _CLOCK_TOLERANCE_NS)
+        missing = self.meter.open.keys() - found
+        have_vanished = bool(missing & self._missing)
+        self._missing = missing
+        return have_vanished
+
+    async def end_without_lines(
+        self, entries: Iterable[TableEntry], asked_ns: int
+    ) -> None:
+        """End what ended without a line: as its table entry says, or as it was last seen.
+
+        The tables, whole this time, were asked for at `asked_ns` (monotonic). This also
+        counts connections that started without a line. It leaves out those so old that
+        they may have been counted and pruned, so that nothing ends twice.
+        """
+        forgotten_ns = _monotonic_of(int(self.store.forgotten_to * 1_000_000))
+        used = set()
+        for index, entry in enumerate(entries):
+            if not index % _ENTRIES_PER_TURN:  # most of very many have ended long ago
+                await asyncio.sleep(0)
+            if entry.is_used:
+                if (connection := self._read(entry)) is not None:
+                    used.add(connection.number)
+                continue
+            ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
+            is_forgotten = ended_ns <= forgotten_ns + _CLOCK_TOLERANCE_NS
+            connection = self._read(entry, is_new=not is_forgotten)
+            if connection is not None:
+                self._finish(connection, ended_ns)
+        for number in (self._missing & self.meter.open.keys()) - used:
+            self.meter.finish(number)
+        self._missing = set()
+
+    def _resume(self, connection: StoredConnection) -> None:
+        last, earlier_from, earlier_to = connection
+        started_ns = _monotonic_of(last.started_us)
+        self.meter.add(
+            OpenConnection(
+                number=last.number,
+                service=last.service,
+                month=last.month,
+                month_ends_us=0,
+                started_us=last.started_us,
+                started_ns=started_ns,
+                from_client=earlier_from + last.bytes_from_client,
+                to_client=earlier_to + last.bytes_to_client,
+                earlier_from=earlier_from,
+                earlier_to=earlier_to,
+                seen_ns=started_ns + last.duration_us * 1000,
+            )
+        )
+
+    def _begin(self, number: int, service: str, started_us: int) -> bool:
+        """Start to count a connection; False if it is known, or cannot be counted."""
+        if number in self.meter.open or self._has_ended(number):
+            return False
+        route = self._route_of(service)
+        started_us = min(started_us, time.time_ns() // 1000)
+        month = route.month if route else iso_instant(started_us)[:7]
+        if self._has_unknown_months(started_us, month):
+            return False
+        started_ns = _monotonic_of(started_us)
+        self.meter.record(
+            OpenConnection(
+                number=number,
+                service=service,
+                month=month,
+                month_ends_us=microseconds_of(route.month_ends_at) if route else 0,
+                started_us=started_us,
+                started_ns=started_ns,
+                seen_ns=started_ns,
+            )
+        )
+        return True
+
+    def _has_ended(self, number: int) -> bool:
+        try:
+            return self.meter.has_ended(number)
+        except StoreUnwritable:
+            return True  # rather not counted than twice; the next poll asks again
+
+    def _has_unknown_months(self, started_us: int, month: str) -> bool:
+        """Say whether a damaged file took the bytes that a connection had in months before.
+
+        It is then not counted any more, because they would count for this month again.
+        """
+        return (
+            self.store.is_replacement
+            and started_us < self.store.created_us
+            and iso_instant(started_us - _MAX_LAG_US)[:7] < month
+        )
+
+    def _seen(self, name: str, service: str, started_us: int) -> OpenConnection | None:
+        """Return a connection that the table or its end line names; None if it has ended."""
+        number = number_of(name)
+        if self._begin(number, service, started_us):
+            self._unannounced.add(number)
+        return self.meter.open.get(number)
+
+    def _read(self, entry: TableEntry, *, is_new: bool = True) -> OpenConnection | None:
+        """Read an entry of t_conn; `is_new` says that its connection may be unknown."""
+        key = _KEY.fullmatch(entry.key)
+        if key is None:
+            return None
+        name, started_us = key["connection"], int(key["started_ms"]) * 1000
+        if not is_new and number_of(name) not in self.meter.open:
+            return None
+        connection = self._seen(name, key["service"], started_us)
+        if connection is not None:
+            _raise_counts(connection, entry.bytes_from_client, entry.bytes_to_client)
+        return connection
+
+    def _finish(self, connection: OpenConnection, ended_ns: int) -> None:
+        _set_seen(connection, ended_ns)
+        self.meter.finish(connection.number)
 
 
 class SessionKeeper:
@@ -430,7 +370,6 @@ class SessionKeeper:
             max_bytes=max_bytes,
             route_of=route_of,
         )
-        self._identity = ""
         self._early: list[dict[str, Any]] = []
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
@@ -445,7 +384,7 @@ class SessionKeeper:
     @property
     def lost_lines(self) -> int:
         """How many lines were lost: there was no space for them, or they never came."""
-        unannounced = self.session.connections.unannounced if self.session else 0
+        unannounced = self.session.unannounced if self.session else 0
         return self.dropped + unannounced
 
     @property
@@ -466,7 +405,7 @@ class SessionKeeper:
 
     def is_open_for(self, identity: str) -> bool:
         """Say whether the session of this HAProxy is open."""
-        return self.session is not None and self._identity == identity
+        return self.session is not None and self.session.identity == identity
 
     async def open(self, identity: str) -> None:
         """Open the session of a HAProxy, instead of that of one that has exited.
@@ -481,7 +420,6 @@ class SessionKeeper:
             self.is_refused = True
             raise
         self.is_refused = False
-        self._identity = identity
         early, self._early = self._early, []
         for line in early:
             try:
@@ -541,11 +479,6 @@ def _raise_counts(connection: OpenConnection, from_client: int, to_client: int) 
 def number_of(connection: str) -> int:
     """Return a connection's number from HAProxy's id for it. Raises ValueError."""
     return int(connection.replace("-", "")[:_NUMBER_DIGITS], 16)
-
-
-def _number_in(key: str) -> int | None:
-    found = _KEY.fullmatch(key)
-    return number_of(found["connection"]) if found else None
 
 
 def _monotonic_of(time_us: int) -> int:

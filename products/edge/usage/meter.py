@@ -5,18 +5,19 @@ connection started. Whole minutes are computed in the portal (R14).
 """
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from products.edge.contract import Route
 from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
 from products.edge.usage.store import StoreBusy, StoreUnwritable, UsageStore
-from products.instants import HOUR_US, instant_us, iso_hour, microseconds_of
+from products.instants import HOUR_US, iso_hour, microseconds_of
 from products.months import month_after
 
 _NEVER = sys.maxsize
@@ -64,30 +65,21 @@ class OpenConnection:
         return self.tunnel.counts()
 
 
-@dataclass(slots=True)
-class _Arrivals:
-    """Connections whose first readings share a transaction."""
-
-    deadline: float  # monotonic
-    waiting: list[tuple[OpenConnection, asyncio.Future[None]]] = field(
-        default_factory=list
-    )
-
-
 class UsageMeter:
     """The readings of one instance."""
 
     def __init__(self, store: UsageStore) -> None:
         self._store = store
         self._numbers = itertools.count(1)
-        self._arrivals: _Arrivals | None = None
+        # Connections whose first readings share a transaction.
+        self._arriving: list[tuple[OpenConnection, asyncio.Future[None]]] = []
         self._arrivals_written_at = 0.0  # monotonic
-        # Readings are cumulative, so of each counter only the newest must wait.
-        self._unwritten: dict[tuple[object, str], Reading] = {}
-        self._ended_unwritten: set[int] = set()
+        self._busy_until = 0.0  # monotonic; then those that arrive are refused
+        # Readings are cumulative, so of each connection only the newest must wait.
+        self._unwritten: dict[tuple[int, str], ConnectionReading] = {}
         self._notes: dict[str, str] = {}
-        self._delivery: dict[tuple[str, int], list[int]] = {}  # by service and hour
-        self._changed: set[tuple[str, int]] = set()
+        # What the store does not have yet, by service and hour.
+        self._delivered: dict[tuple[str, int], list[int]] = {}
         self.month_ends_us = _NEVER  # the earliest of those that are open
         self.open: dict[int, OpenConnection] = {}
 
@@ -113,8 +105,14 @@ class UsageMeter:
             from_client=from_client,
             to_client=to_client,
         )
-        written = asyncio.get_running_loop().create_future()
-        self._expected_arrivals().waiting.append((connection, written))
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        if not self._arriving:
+            now = time.monotonic()
+            self._busy_until = now + _MAX_BUSY_SECONDS
+            wait_seconds = self._arrivals_written_at + _ARRIVALS_SECONDS - now
+            loop.call_later(max(0.0, wait_seconds), self._write_arrivals)
+        self._arriving.append((connection, written))
         try:
             await written
         except asyncio.CancelledError:
@@ -123,36 +121,22 @@ class UsageMeter:
             raise
         return connection
 
-    def _expected_arrivals(self) -> _Arrivals:
-        if self._arrivals is None:
-            now = time.monotonic()
-            self._arrivals = _Arrivals(now + _MAX_BUSY_SECONDS)
-            loop = asyncio.get_running_loop()
-            wait_seconds = self._arrivals_written_at + _ARRIVALS_SECONDS - now
-            if wait_seconds > 0:
-                loop.call_later(wait_seconds, self._write_arrivals, self._arrivals)
-            else:
-                loop.call_soon(self._write_arrivals, self._arrivals)
-        return self._arrivals
-
-    def _write_arrivals(self, arrivals: _Arrivals) -> None:
+    def _write_arrivals(self) -> None:
         failure: StoreUnwritable | None = None
-        waiting = [one for one in arrivals.waiting if not one[1].cancelled()]
+        waiting = [one for one in self._arriving if not one[1].cancelled()]
         try:
-            self._write([_reading(one, one.started_ns) for one, _ in waiting])
-        except StoreBusy as error:
-            if time.monotonic() < arrivals.deadline:
-                loop = asyncio.get_running_loop()
-                loop.call_later(_RETRY_SECONDS, self._write_arrivals, arrivals)
-                return
-            failure = StoreUnwritable(str(error))
+            self._store.write([_reading(one, one.started_ns) for one, _ in waiting])
         except StoreUnwritable as error:
+            if isinstance(error, StoreBusy) and time.monotonic() < self._busy_until:
+                loop = asyncio.get_running_loop()
+                loop.call_later(_RETRY_SECONDS, self._write_arrivals)
+                return
             failure = error
-        self._arrivals = None
+        self._arriving = []
         self._arrivals_written_at = time.monotonic()
         for connection, written in waiting:
             if failure is not None:
-                written.set_exception(StoreUnwritable(str(failure)))
+                written.set_exception(failure)
             else:
                 self.add(connection)
                 written.set_result(None)
@@ -171,7 +155,6 @@ class UsageMeter:
     def end(self, number: int) -> None:
         """Take the last reading of a connection; the caller must call `flush`."""
         connection = self.open.pop(number)
-        self._ended_unwritten.add(number)
         self._keep(_reading(connection, time.monotonic_ns(), final=True))
 
     def close(self) -> None:
@@ -182,36 +165,27 @@ class UsageMeter:
 
     def has_ended(self, number: int) -> bool:
         """Say whether a connection has its last reading. Raises StoreUnwritable."""
-        return number in self._ended_unwritten or self._store.has_ended(number)
+        return self._store.has_ended(number) or any(
+            one.final and one.number == number for one in self._unwritten.values()
+        )
 
     def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
         """Count ordinary requests: bytes `sent` by the client and `received` by it."""
-        key = (service, _hour_now())
-        counts = self._delivery.setdefault(key, [0, 0, 0])
+        key = (service, time.time_ns() // 1000 // HOUR_US)
+        counts = self._delivered.setdefault(key, [0, 0, 0])
         counts[0] += requests
         counts[1] += sent
         counts[2] += received
-        self._changed.add(key)
-
-    def resume_delivery(self, reading: DeliveryReading) -> None:
-        """Go on from the last reading of an hour that an earlier process wrote."""
-        key = (reading.service, instant_us(reading.hour) // HOUR_US)
-        self._delivery[key] = [
-            reading.requests,
-            reading.bytes_from_client,
-            reading.bytes_to_client,
-        ]
 
     def keep_notes(self, notes: Mapping[str, str]) -> None:
-        """Keep texts of the engine together with the delivery that changed.
+        """Keep texts of the engine, by key, with what is counted so far; "" removes one.
 
-        They are written in one transaction; "" removes a text.
+        Both are written in one transaction.
         """
-        self._keep_delivery()
         self._notes.update(notes)
 
     def tick(self, part: int = 0, parts: int = 1) -> None:
-        """Write readings of a part of what is open, and of all delivery that changed.
+        """Write readings of a part of what is open, and all that waits.
 
         Ticking in parts keeps many connections from stopping the loop for long.
         """
@@ -219,22 +193,24 @@ class UsageMeter:
         for connection in self.open.values():
             if connection.number // ROWS_PER_PAGE % parts == part:
                 self._keep(_reading(connection, now_ns))
-        self._keep_delivery()
         self.flush()
 
-    def flush(self) -> bool:
-        """Write what waits for the disk; False if it still does.
+    def flush(self) -> None:
+        """Write what waits; if the disk refuses it, it goes on waiting.
 
         A disk that refused is tried again even when nothing waits.
         """
-        try:
-            if self._unwritten or self._notes:
-                self._write([])
+        readings: list[Reading] = list(self._unwritten.values())
+        for (service, hour), counts in self._delivered.items():
+            readings.append(DeliveryReading(service, iso_hour(hour * HOUR_US), *counts))
+        with contextlib.suppress(StoreUnwritable):
+            if readings or self._notes:
+                self._store.write(readings, self._notes)
             elif not self._store.is_writable:
                 self._store.probe()
-        except StoreUnwritable:
-            return False
-        return True
+            self._unwritten.clear()
+            self._delivered.clear()
+            self._notes.clear()
 
     def roll_over_months(self, routes: Mapping[str, Route], now_us: int) -> None:
         """Start the new month of connections that live on into it.
@@ -268,31 +244,8 @@ class UsageMeter:
         if connection.month_ends_us:
             self.month_ends_us = min(self.month_ends_us, connection.month_ends_us)
 
-    def _keep(self, reading: Reading) -> None:
-        if isinstance(reading, ConnectionReading):
-            self._unwritten[reading.number, reading.month] = reading
-        else:
-            self._unwritten[reading.service, reading.hour] = reading
-
-    def _keep_delivery(self) -> None:
-        for key in self._changed:
-            hour = iso_hour(key[1] * HOUR_US)
-            self._keep(DeliveryReading(key[0], hour, *self._delivery[key]))
-        self._changed.clear()
-        this_hour = _hour_now()
-        self._delivery = {
-            key: counts for key, counts in self._delivery.items() if key[1] >= this_hour
-        }
-
-    def _write(self, arrivals: list[ConnectionReading]) -> None:
-        self._store.write([*arrivals, *self._unwritten.values()], self._notes)
-        self._unwritten.clear()
-        self._ended_unwritten.clear()
-        self._notes.clear()
-
-
-def _hour_now() -> int:
-    return time.time_ns() // 1000 // HOUR_US
+    def _keep(self, reading: ConnectionReading) -> None:
+        self._unwritten[reading.number, reading.month] = reading
 
 
 def _following(connection: OpenConnection, route: Route | None, now_us: int) -> str:

@@ -46,7 +46,7 @@ class ConnectionReading(msgspec.Struct, array_like=True, forbid_unknown_fields=T
 
 
 class DeliveryReading(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The ordinary requests of one service in one hour, since the instance started."""
+    """The ordinary requests of one service in one hour, which the store adds up."""
 
     service: str
     hour: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:00:00Z\Z")]

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from tests.products.edge.fake_portal import route
-from tests.products.edge.haproxy.metering import Metering, accept, in_table
+from tests.products.edge.haproxy.metering import Metering, accept, end, in_table
 
 NEXT_MONTH = "2999-12"  # after whatever month a test runs in
 
 
 @pytest.fixture
 def metering(tmp_path):
-    metering = Metering(tmp_path / "usage" / "INSTANCE")
+    metering = Metering(tmp_path)
     yield metering
     metering.close()
 
@@ -26,20 +26,15 @@ def bytes_by_month(metering):
 def continue_into_next_month(metering, *, up):
     """Start a connection whose bytes are `up` in its first month and 0 in the next."""
     connection, started_us = accept(metering)
-    metering.tracker.read_open(
-        [in_table(connection, started_us, up=up)], time.monotonic_ns()
-    )
+    metering.read_open(in_table(connection, started_us, up=up))
     following = route("a.test", month=NEXT_MONTH)
     metering.meter.roll_over_months({"a-test": following}, time.time_ns() // 1000)
     return connection, started_us
 
 
 def read_by_another_agent(metering, connection, started_us, *, up):
-    metering.close()
-    after = Metering(metering.folder)
-    after.tracker.read_open(
-        [in_table(connection, started_us, up=up)], time.monotonic_ns()
-    )
+    after = metering.another()
+    after.read_open(in_table(connection, started_us, up=up))
     after.meter.tick()
     after.close()
 
@@ -62,9 +57,9 @@ def test_bytes_of_an_earlier_month_are_not_counted_again_after_pruning(metering)
 
 
 def test_the_earlier_month_is_pruned_after_the_connection_has_ended(metering):
-    connection, _ = continue_into_next_month(metering, up=100)
+    known = continue_into_next_month(metering, up=100)
 
-    metering.tracker.ended(connection, duration_us=1_000, from_client=100, to_client=0)
+    end(metering, *known, up=100, down=0)
     metering.store.prune(1_000, 1e12)
 
     assert bytes_by_month(metering) == {}
@@ -78,12 +73,8 @@ def test_a_connection_whose_earlier_months_were_lost_is_no_longer_counted(meteri
     (metering.folder / "usage.db").write_bytes(b"garbage" * 1000)
     month = time.strftime("%Y-%m", time.gmtime())
 
-    after = Metering(metering.folder)
-    after.tracker._route_of = {"a-test": route("a.test", month=month)}.get
-    after.tracker.read_open(
-        [in_table(old, old_us, up=500), in_table(young, young_us, up=70)],
-        time.monotonic_ns(),
-    )
+    after = metering.another(table_route=route("a.test", month=month))
+    after.read_open(in_table(old, old_us, up=500), in_table(young, young_us, up=70))
     after.meter.tick()
     after.close()
 

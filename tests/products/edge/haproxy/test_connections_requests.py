@@ -22,8 +22,6 @@ class RequestMetering:
         self.store = resume_store(self.folder, max_bytes=1 << 30)
         self.meter = UsageMeter(self.store)
         with StoredUsage(self.folder) as stored:
-            for reading in self._readings(stored):
-                self.meter.resume_delivery(reading)
             self.requests = RequestTotals(
                 self.meter, stored.notes(), is_replacement=self.store.is_replacement
             )
@@ -34,7 +32,7 @@ class RequestMetering:
 
     def count(self, workers):
         """Count, and write the readings."""
-        self.requests.count_new(workers)
+        self.requests.have_read(workers)
         self.meter.tick()
 
     @property
@@ -141,7 +139,7 @@ def test_the_next_agent_counts_what_a_killed_one_did_not_write(metering):
     metering.requests.read(1, table(5, 50, 500))
     metering.count([1])
     metering.requests.read(1, table(7, 70, 700))
-    metering.requests.count_new([1])  # the agent is killed before it is written
+    metering.requests.have_read([1])  # the agent is killed before it is written
 
     metering.stop()
     metering.start()

@@ -161,7 +161,7 @@ def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path)
     asyncio.run(polls())
 
     assert not session.meter.open
-    assert session.connections.unannounced == 1
+    assert session.unannounced == 1
 
 
 def opened_keeper(folder, identity="1@1"):

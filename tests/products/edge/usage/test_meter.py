@@ -177,7 +177,7 @@ def test_a_store_that_stays_locked_begins_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "turns, first", [(1, []), (2, [(1, False), (1, True)])], ids=["before", "after"]
+    "turns, first", [(1, []), (3, [(1, False), (1, True)])], ids=["before", "after"]
 )
 def test_a_client_that_leaves_around_its_first_reading_stays_open_nowhere(turns, first):
     store = Store()
@@ -352,29 +352,33 @@ def test_no_reading_goes_beyond_the_end_while_a_tunnel_closes():
     assert [one.duration_us for one in store.readings] == [0, 1, 1]
 
 
-def test_delivery_that_is_gone_on_with_stays_in_its_hour():
+def test_delivery_is_counted_in_the_hour_it_is_in():
     store = Store()
     meter = UsageMeter(store)
-    with time_machine.travel("2026-11-22T09:00:01Z", tick=False):
-        before = DeliveryReading("a-test", "2026-11-22T08:00:00Z", 5, 50, 500)
-        meter.resume_delivery(before)
-        meter.delivered("a-test", 1, 10, 100)
-        meter.tick()
-
-    assert store.readings == [
-        DeliveryReading("a-test", "2026-11-22T09:00:00Z", 1, 10, 100)
-    ]
-
-
-def test_delivery_that_is_gone_on_with_is_added_to():
-    store = Store()
-    meter = UsageMeter(store)
-    meter.resume_delivery(DeliveryReading("a-test", "2026-11-22T08:00:00Z", 5, 50, 500))
     meter.delivered("a-test", 1, 10, 100)
+    with time_machine.travel("2026-11-22T09:00:01Z", tick=False):
+        meter.delivered("a-test", 2, 20, 200)
     meter.tick()
 
     assert store.readings == [
-        DeliveryReading("a-test", "2026-11-22T08:00:00Z", 6, 60, 600)
+        DeliveryReading("a-test", "2026-11-22T08:00:00Z", 1, 10, 100),
+        DeliveryReading("a-test", "2026-11-22T09:00:00Z", 2, 20, 200),
+    ]
+
+
+def test_delivery_waits_for_a_full_disk_and_is_counted_once():
+    store = Store()
+    meter = UsageMeter(store)
+    store.is_full = True
+    for _ in range(2):
+        meter.delivered("a-test", 1, 10, 100)
+        meter.tick()
+    store.is_full = False
+    meter.tick()
+    meter.tick()
+
+    assert store.readings == [
+        DeliveryReading("a-test", "2026-11-22T08:00:00Z", 2, 20, 200)
     ]
 
 

@@ -94,14 +94,14 @@ def write_history(root, instance="INSTANCE"):
                     reading(number, tick * 1_000_000, sent=tick * 10, final=tick == 7)
                     for number in range(1, 31)
                 ),
-                delivery(tick),
+                delivery(1),
             ]
         )
     store.close()
     return {
         (f"edge-1.{instance}.{number}", "2026-11"): (7_000_000, 70, 20, True)
         for number in range(1, 31)
-    } | {(instance, SERVICE, HOUR): (7, 70, 700)}
+    } | {(instance, SERVICE, HOUR): (8, 80, 800)}
 
 
 def unsent_bytes(reporter):

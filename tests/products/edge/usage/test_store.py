@@ -115,21 +115,20 @@ def test_a_reading_becomes_the_portals_record():
 # Writing and reading
 
 
-def test_a_later_reading_replaces_the_earlier_one(store, folder):
+def test_a_later_reading_replaces_the_earlier_one_and_requests_are_added_up(
+    store, folder
+):
     store.write([reading(1, 5), delivery(1)])
     store.write([reading(1, 9, sent=30, final=True), delivery(2)])
 
-    assert everything(folder) == [reading(1, 9, sent=30, final=True), delivery(2)]
+    assert everything(folder) == [reading(1, 9, sent=30, final=True), delivery(3)]
 
 
 def test_no_counter_ever_shrinks(store, folder):
-    store.write([reading(1, 9, sent=30, received=40, final=True), delivery(2)])
-    store.write([reading(1, 5, sent=31, received=1), delivery(1)])
+    store.write([reading(1, 9, sent=30, received=40, final=True)])
+    store.write([reading(1, 5, sent=31, received=1)])
 
-    assert everything(folder) == [
-        reading(1, 9, sent=31, received=40, final=True),
-        delivery(2),
-    ]
+    assert everything(folder) == [reading(1, 9, sent=31, received=40, final=True)]
 
 
 def test_a_number_of_more_than_64_bits_is_kept_whole(store, folder):
@@ -266,7 +265,7 @@ def test_readers_see_whole_transactions_while_a_process_writes(store, folder):
 # What an engine asks
 
 
-def test_open_connections_are_given_with_all_their_months(store, folder):
+def test_open_connections_are_given_with_the_bytes_of_earlier_months(store, folder):
     store.write(
         [
             reading(1, 5),
@@ -278,21 +277,11 @@ def test_open_connections_are_given_with_all_their_months(store, folder):
     )
 
     with StoredUsage(folder) as stored:
-        assert sorted(stored.open_connections(), key=len) == [
-            [reading(2**90)],
-            [reading(1, 5), reading(1, 9, month="2026-12")],
+        assert stored.open_connections() == [
+            (reading(1, 9, month="2026-12"), 10, 20),
+            (reading(2**90), 0, 0),
         ]
-        assert stored.ended_among([1, 2, 3, 2**90]) == {2}
     assert [store.has_ended(number) for number in (1, 2, 3)] == [False, True, False]
-
-
-def test_the_delivery_of_an_hour_is_given(store, folder):
-    store.write([delivery(5), delivery(7, "2026-11-22T09:00:00Z")])
-
-    with StoredUsage(folder) as stored:
-        assert stored.delivery_of("2026-11-22T09:00:00Z") == [
-            delivery(7, "2026-11-22T09:00:00Z")
-        ]
 
 
 # The end of a process
