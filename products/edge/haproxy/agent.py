@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -133,10 +134,13 @@ class Agent:
         self._routes: dict[str, Route] = {}
         self._revocation = RevocationPolicy(settings.limits.removed_grace_seconds)
         self._keeper = SessionKeeper(
-            folder,
-            data / "usage",
-            max_bytes=settings.store_bytes,
-            route_of=self._routes.get,
+            functools.partial(
+                MeteringSession,
+                folder=folder,
+                usage_folder=data / "usage",
+                max_bytes=settings.store_bytes,
+                route_of=self._routes.get,
+            )
         )
         self._backoff = RestartBackoff(_FIRST_RESTART_DELAY_SECONDS)
         self._started_at = time.monotonic()  # HAProxy, or this agent beside it

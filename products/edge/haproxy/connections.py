@@ -7,7 +7,6 @@ long as one HAProxy master, which may be longer than one agent.
 
 import asyncio
 import contextlib
-import functools
 import re
 import time
 from collections import Counter
@@ -155,10 +154,10 @@ class MeteringSession:
 
     def __init__(
         self,
+        identity: str,
         folder: Path,
         usage_folder: Path,
         *,
-        identity: str,
         max_bytes: int,
         route_of: Callable[[str], Route | None],
     ) -> None:
@@ -355,21 +354,9 @@ class MeteringSession:
 class SessionKeeper:
     """Opens the sessions of one HAProxy after another, and keeps lines in between."""
 
-    def __init__(
-        self,
-        folder: Path,
-        usage_folder: Path,
-        *,
-        max_bytes: int,
-        route_of: Callable[[str], Route | None],
-    ) -> None:
-        self._session_of = functools.partial(
-            MeteringSession,
-            folder,
-            usage_folder,
-            max_bytes=max_bytes,
-            route_of=route_of,
-        )
+    def __init__(self, open_session: Callable[[str], MeteringSession]) -> None:
+        """Prepare; `open_session` opens that of a master's identity. Raises OSError."""
+        self._open_session = open_session
         self._early: list[dict[str, Any]] = []
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
@@ -415,7 +402,7 @@ class SessionKeeper:
         self.close()
         try:
             # In a thread, because an earlier agent may have written very much.
-            self.session = await asyncio.to_thread(self._session_of, identity=identity)
+            self.session = await asyncio.to_thread(self._open_session, identity)
         except OSError:
             self.is_refused = True
             raise
@@ -511,12 +498,10 @@ class _Instance(msgspec.Struct):
 def _instance_of(folder: Path, identity: str) -> str:
     """Return the instance of a master, a new one unless the last is still its own."""
     path = folder / _INSTANCE_FILE
-    try:
+    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
         known = msgspec.json.decode(path.read_bytes(), type=_Instance)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        known = _Instance("", "")
-    if known.master == identity:
-        return known.instance
+        if known.master == identity:
+            return known.instance
     instance = make_instance_id(time.time_ns() // 1_000_000)
     atomic_write(path, msgspec.json.encode(_Instance(instance, identity)))
     return instance

@@ -53,12 +53,12 @@ def is_running(folder: Path) -> bool:
         os.close(descriptor)
 
 
-def quarantine_damaged(folder: Path) -> Path:
+def quarantine_damaged(folder: Path, damage: Exception) -> Path:
     """Rename the folder of a damaged file, with all that belongs to it. Raises OSError."""
     count = 1
     while (target := folder.with_name(f"{folder.name}{_DAMAGED}-{count}")).exists():
         count += 1
     folder.rename(target)
     fsync_directory(folder.parent)
-    log.error("A damaged file is quarantined: %s. Its usage is not reported.", target)
+    log.error("%s is damaged and its usage is not reported: %s", target, damage)
     return target

@@ -33,7 +33,7 @@ from products.edge.usage.store import (
     Row,
     StoreDamaged,
     StoredUsage,
-    damage_of,
+    check_store,
 )
 from products.instants import instant_of
 
@@ -105,7 +105,6 @@ class Reporter:
         self._unsent_bytes = 0
         self._damaged = 0
         self.answers = 0  # reports that the portal accepted
-        self.conflicts = 0
         self.pruning: dict[str, Pruning] = {}  # of the instances that run
 
     @property
@@ -171,8 +170,7 @@ class Reporter:
             log.warning("What has arrived is not known: %s", error)
             return
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.error("%s is damaged: %s", self._path, error)  # noqa: TRY400 - no fault of the code
-            quarantine_damaged(self._path)
+            quarantine_damaged(self._path, error)
         self._is_loaded = True
 
     def _save(self) -> bool:
@@ -202,8 +200,7 @@ class Reporter:
                 if folder.name not in self._finished:
                     self._finish(folder)
             except StoreDamaged as error:
-                log.error("%s is damaged: %s", folder / STORE, error)  # noqa: TRY400 - no fault of the code
-                quarantine_damaged(folder)
+                quarantine_damaged(folder, error)
             except OSError as error:
                 log.warning("An instance cannot be finished: %s", error)
                 are_finished = False
@@ -214,8 +211,7 @@ class Reporter:
             if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(folder)
             return
-        if damage := damage_of(folder / STORE):
-            raise StoreDamaged(damage)
+        check_store(folder / STORE)
         with StoredUsage(folder) as stored:
             self._acknowledged(stored)
             if ended := stored.finish():
@@ -253,7 +249,7 @@ class Reporter:
     def _send_stored(self, stored: StoredUsage) -> bool:
         acknowledged = self._acknowledged(stored)
         # What is written later waits for the next run, or a busy one would not end.
-        last = stored.revision
+        last, _ = stored.newest()
         instance, created_us = stored.folder.name, stored.created_us
         while rows := stored.unsent(acknowledged, _MAX_READ):
             is_all = len(rows) < _MAX_READ
@@ -277,7 +273,7 @@ class Reporter:
         A power cut may have taken its newest readings, or a new file replaced it.
         """
         created_us, revision = self._known.acknowledged.get(stored.folder.name, (0, 0))
-        if created_us == stored.created_us and revision <= stored.revision:
+        if created_us == stored.created_us and revision <= stored.newest()[0]:
             return revision
         self._known.acknowledged.pop(stored.folder.name, None)
         return 0
@@ -349,7 +345,6 @@ class Reporter:
         answer = self._send_report(report)
         self._answered_at = self._elapsed()
         self.answers += 1
-        self.conflicts += len(answer.conflicts)
         for conflict in answer.conflicts:
             log.warning("The portal disputes %s: %s", conflict.id, conflict.reason)
         self._compare_epoch(answer.ingest_epoch)
@@ -384,7 +379,7 @@ class Reporter:
                 with StoredUsage(folder) as stored:
                     acknowledged = self._acknowledged(stored)
                     waiting = stored.unsent_count(acknowledged)
-                    is_old = stored.written_at < before
+                    is_old = stored.newest()[1] < before
                     size = stored.used_bytes()
                 if folder.name in self._finished and is_old and not waiting:
                     shutil.rmtree(folder)

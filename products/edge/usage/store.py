@@ -11,7 +11,6 @@ Files are in WAL mode: readers and the writer do not wait for each other.
 
 import contextlib
 import functools
-import logging
 import os
 import sqlite3
 import threading
@@ -30,8 +29,6 @@ from products.edge.usage.readings import (
     Reading,
     read_values,
 )
-
-log = logging.getLogger(__name__)
 
 STORE = "usage.db"
 _FORMAT = 1
@@ -104,15 +101,12 @@ SELECT (SELECT count(*) FROM connection WHERE revision > ?1)
      + (SELECT count(*) FROM delivery WHERE revision > ?1)
 """
 _HAS_ENDED = "SELECT count(*) FROM connection WHERE number = ? AND final"
-_LAST_REVISION = """
-SELECT max(pruned_revision,
-  coalesce((SELECT max(revision) FROM connection), 0),
-  coalesce((SELECT max(revision) FROM delivery), 0)) FROM state
-"""
-_WRITTEN_AT = """
-SELECT max(
-  coalesce((SELECT written_at FROM connection ORDER BY revision DESC LIMIT 1), 0),
-  coalesce((SELECT written_at FROM delivery ORDER BY revision DESC LIMIT 1), 0))
+# The newest reading, also if it was pruned: its revision, and when it was written.
+_NEWEST = """
+SELECT revision, written_at FROM connection UNION ALL
+SELECT revision, written_at FROM delivery UNION ALL
+SELECT pruned_revision, pruned_written_at FROM state
+ORDER BY 1 DESC LIMIT 1
 """
 # The latest months of what has not ended, with the bytes of the months before. In the order of
 # the rows: in that of the numbers, which are random with HAProxy, it takes thirty times as long.
@@ -222,18 +216,16 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             raise
 
 
-def damage_of(path: Path) -> str:
-    """Look through a whole usage store; "" if it is sound. Takes seconds if it is large.
+def check_store(path: Path) -> None:
+    """Look through a whole file. Takes seconds if it is large.
 
-    Raises StoreUnwritable or StoreBusy if it cannot be read now.
+    Raises StoreDamaged, and StoreUnwritable if it cannot be read now.
     """
-    try:
-        with translated(), contextlib.closing(connect(path)) as connection:
-            connection.execute(_LAST_REVISION)
-            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except StoreDamaged as error:
-        return str(error)
-    return "" if answer == "ok" else str(answer)
+    with translated(), contextlib.closing(connect(path)) as connection:
+        connection.execute(_NEWEST)
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise StoreDamaged(str(answer))
 
 
 class StoredConnection(NamedTuple):
@@ -267,7 +259,6 @@ class UsageStore:
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closed = False
         self._maintaining = threading.Lock()
-        self._pruned: Pruning | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Else a power cut could take the folder with everything in it.
         fsync_directory(folder.parent.parent)
@@ -284,7 +275,7 @@ class UsageStore:
             run("PRAGMA cache_size = -2000")  # KiB
             run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
             run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
-            (self._revision,) = run(_LAST_REVISION).fetchone()
+            (self._revision, _) = run(_NEWEST).fetchone()
             (self.created_us, replaced) = run(
                 "SELECT created_us, is_replacement FROM state"
             ).fetchone()
@@ -345,9 +336,7 @@ class UsageStore:
         In seconds since 1970: readings were pruned, or the file replaced a damaged one.
         Raises StoreUnwritable.
         """
-        pruned = _value(self._connection, "SELECT pruned_written_at FROM state")
-        replaced = self.created_us / 1_000_000 if self.is_replacement else 0.0
-        return max(float(pruned), replaced)
+        return float(_value(self._connection, "SELECT pruned_written_at FROM state"))
 
     def maintain(self, pruning: Pruning | None) -> None:
         """Make durable what was written, and remove what the reporter allows.
@@ -358,8 +347,8 @@ class UsageStore:
             if self._is_closed:
                 return
             self.sync()
-            if pruning and pruning != self._pruned and self.prune(*pruning):
-                self._pruned = pruning
+            if pruning is not None:
+                self.prune(*pruning)
 
     def sync(self) -> None:
         """Make durable what was written.
@@ -460,19 +449,14 @@ class StoredUsage:
         self._connection.close()
 
     @property
-    def written_at(self) -> float:
-        """When the newest reading was written, in seconds since 1970; 0 without one."""
-        return float(_value(self._connection, _WRITTEN_AT))
-
-    @property
     def created_us(self) -> int:
         """When the file was created: tells it from one that replaced it."""
         return int(_value(self._connection, "SELECT created_us FROM state"))
 
-    @property
-    def revision(self) -> int:
-        """The revision of the newest reading."""
-        return int(_value(self._connection, _LAST_REVISION))
+    def newest(self) -> tuple[int, float]:
+        """Return the newest reading's revision, and when it was written since 1970."""
+        ((revision, written_at),) = self._rows(_NEWEST)
+        return revision, written_at
 
     def used_bytes(self) -> int:
         """Return how many bytes are in use; what was pruned is used again."""
@@ -506,7 +490,7 @@ class StoredUsage:
         Returns how many there were; doing it twice changes nothing. Nothing is ever
         estimated upwards.
         """
-        revision, now = self.revision, time.time()
+        (revision, _), now = self.newest(), time.time()
         rows = [
             (after, now, row[0])
             for after, row in enumerate(self._rows(_OPEN), revision + 1)
@@ -535,9 +519,11 @@ def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
 
     A damaged one is quarantined and replaced. Takes long if it is large. Raises OSError.
     """
-    if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
-        log.error("%s is damaged: %s", folder / STORE, damage)
-        quarantine_damaged(folder)
+    if (folder / STORE).exists():
+        try:
+            check_store(folder / STORE)
+        except StoreDamaged as error:
+            quarantine_damaged(folder, error)
     is_replacement = bool(damaged_in(folder.parent, folder.name))
     return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
 
@@ -548,8 +534,9 @@ def _create(path: Path, *, is_replacement: bool) -> None:
     new.unlink(missing_ok=True)
     with translated(), contextlib.closing(connect(new, mode="rwc")) as connection:
         connection.executescript(_SCHEMA)
-        values = (time.time_ns() // 1000, is_replacement)
-        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 0)", values)
+        now = time.time()
+        values = (int(now * 1_000_000), is_replacement, now if is_replacement else 0)
+        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, ?)", values)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     new.rename(path)

@@ -18,9 +18,9 @@ class Metering:
     def __init__(self, folder, *, table_route=None):
         self._folder = folder
         self.session = MeteringSession(
+            "1@1",
             folder,
             folder / "usage",
-            identity="1@1",
             max_bytes=1 << 30,
             route_of={"a-test": table_route or route("a.test")}.get,
         )

@@ -64,8 +64,10 @@ def test_opening_a_session_is_retried_and_nothing_upgrades_meanwhile(
 
 def session_keeper(folder):
     return SessionKeeper(
-        folder, folder / "usage", max_bytes=1 << 30, route_of={}.get
-    )  # fmt: skip
+        lambda identity: MeteringSession(
+            identity, folder, folder / "usage", max_bytes=1 << 30, route_of={}.get
+        )
+    )
 
 
 def accept_line(number):
@@ -147,9 +149,9 @@ def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path)
         str(uuid.uuid4()), started_us, up=700, down=900, is_used=False, quiet_ms=30_000
     )
     session = MeteringSession(
+        "1@1",
         tmp_path,
         tmp_path / "usage",
-        identity="1@1",
         max_bytes=1 << 30,
         route_of={}.get,
     )
@@ -196,17 +198,13 @@ def end_line(number):
     return accept_line(number) | {"ev": "end", "kind": "ws"} | counts
 
 
-def test_a_session_prunes_once_what_the_reporter_allows(tmp_path):
+def test_a_session_prunes_what_the_reporter_allows(tmp_path):
     keeper = opened_keeper(tmp_path)
     keeper.take(end_line(1))
     pruning = {keeper.session.instance: Pruning(10, 1e12), "other": Pruning(99, 1e12)}
 
-    async def maintain_twice():
-        await keeper.maintain(pruning)
-        keeper.take(end_line(2))
-        await keeper.maintain(pruning)
-
-    asyncio.run(maintain_twice())
+    asyncio.run(keeper.maintain(pruning))
+    keeper.take(end_line(2))
 
     with StoredUsage(keeper.session.store.folder) as stored:
         assert stored.unsent_count(0) == 1

@@ -108,7 +108,7 @@ def _echo(tunnel, count):
 
 def _revision(instance):
     with StoredUsage(instance) as stored:
-        return stored.revision
+        return stored.newest()[0]
 
 
 def _is_draining(edge):

@@ -40,7 +40,7 @@ def test_instances_are_listed_without_damaged_ones(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "E").touch()
 
-    aside = quarantine_damaged(tmp_path / "C")
+    aside = quarantine_damaged(tmp_path / "C", ValueError())
 
     assert [path.name for path in instances_in(tmp_path)] == ["A", "B"]
     assert damaged_in(tmp_path) == damaged_in(tmp_path, "C") == [aside]
@@ -50,7 +50,7 @@ def test_instances_are_listed_without_damaged_ones(tmp_path):
 def test_an_earlier_quarantine_is_not_overwritten(tmp_path):
     for _ in range(2):
         (tmp_path / "A").mkdir()
-        quarantine_damaged(tmp_path / "A")
+        quarantine_damaged(tmp_path / "A", ValueError())
 
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["A.damaged-1", "A.damaged-2"]
