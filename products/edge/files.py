@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 
-def fsync_directory(folder: Path) -> None:
-    """Make new, renamed and removed names in a folder durable. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def make_durable(path: Path) -> None:
+    """Make a file's content durable, or the names in a folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -32,4 +32,4 @@ def atomic_write(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_directory(path.parent)
+    make_durable(path.parent)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec.structs import replace
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
@@ -34,7 +33,7 @@ from products.edge.usage.store import (
     StoreUnwritable,
     resume_store,
 )
-from products.instants import iso_instant, microseconds_of
+from products.instants import iso_instant
 
 # What the client reads when an upgrade was rejected, by the line's event.
 LIMIT_ERRORS = {
@@ -49,14 +48,11 @@ class _Totals(msgspec.Struct, frozen=True):
 
     lines: _Counts = (0, 0, 0)
     table: _Counts = (0, 0, 0)
-    before: _Counts = (0, 0, 0)  # of entries of the table that have expired
 
     @property
     def counted(self) -> _Counts:
         """The larger of both."""
-        table = _sum(self.before, self.table)
-        requests, sent, received = map(max, self.lines, table)
-        return requests, sent, received
+        return _larger(self.lines, self.table)
 
 
 class RequestTotals:
@@ -85,21 +81,19 @@ class RequestTotals:
     def ended(self, worker: int, service: str, sent: int, received: int) -> None:
         """Count a request that has a line."""
         known = self._of(worker, service)
-        lines = _sum(known.lines, (1, sent, received))
-        self._count(worker, service, replace(known, lines=lines))
+        requests, before_sent, before_received = known.lines
+        lines = requests + 1, before_sent + sent, before_received + received
+        self._count(worker, service, _Totals(lines, known.table))
 
     def read(self, worker: int, entries: Iterable[TableEntry]) -> None:
         """Read a worker's table."""
         for entry in entries:
             known = self._of(worker, entry.key)
-            table = (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
-            if not is_service(entry.key) or table == known.table:
-                continue
-            before = known.before
-            if table[0] < known.table[0]:  # the entry had expired and started again
-                before = _sum(before, known.table)
-            now = replace(known, table=table, before=before)
-            self._count(worker, entry.key, now)
+            now = (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
+            # An entry that had expired has less; then the lines go on.
+            table = _larger(known.table, now)
+            if is_service(entry.key) and table != known.table:
+                self._count(worker, entry.key, _Totals(known.lines, table))
 
     def have_read(self, workers: Iterable[int]) -> None:
         """Forget workers that have exited; the tables of those that run were read."""
@@ -122,8 +116,9 @@ class RequestTotals:
         self._meter.keep_notes({key: msgspec.json.encode(now).decode()})
 
 
-def _sum(some: _Counts, more: _Counts) -> _Counts:
-    return some[0] + more[0], some[1] + more[1], some[2] + more[2]
+def _larger(some: _Counts, others: _Counts) -> _Counts:
+    requests, sent, received = map(max, some, others)
+    return requests, sent, received
 
 
 # Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
@@ -275,7 +270,6 @@ class MeteringSession:
                 number=last.number,
                 service=last.service,
                 month=last.month,
-                month_ends_us=0,
                 started_us=last.started_us,
                 started_ns=started_ns,
                 from_client=earlier_from + last.bytes_from_client,
@@ -301,7 +295,6 @@ class MeteringSession:
                 number=number,
                 service=service,
                 month=month,
-                month_ends_us=microseconds_of(route.month_ends_at) if route else 0,
                 started_us=started_us,
                 started_ns=started_ns,
                 seen_ns=started_ns,

@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 
-from products.edge.files import fsync_directory
+from products.edge.files import make_durable
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,6 @@ def quarantine_damaged(folder: Path, damage: Exception) -> Path:
     while (target := folder.with_name(f"{folder.name}{_DAMAGED}-{count}")).exists():
         count += 1
     folder.rename(target)
-    fsync_directory(folder.parent)
+    make_durable(folder.parent)
     log.error("%s is damaged and its usage is not reported: %s", target, damage)
     return target

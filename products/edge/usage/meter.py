@@ -48,9 +48,9 @@ class OpenConnection:
     number: int
     service: str
     month: str
-    month_ends_us: int  # wall clock; 0 if it is not known
     started_us: int  # wall clock
     started_ns: int  # monotonic
+    month_ends_us: int = 0  # wall clock; 0 if it is not known
     from_client: int = 0  # bytes, if no tunnel counts them
     to_client: int = 0
     earlier_from: int = 0  # bytes of the months before

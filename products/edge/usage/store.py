@@ -11,7 +11,6 @@ Files are in WAL mode: readers and the writer do not wait for each other.
 
 import contextlib
 import functools
-import os
 import sqlite3
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from msgspec.structs import astuple
 
-from products.edge.files import fsync_directory
+from products.edge.files import make_durable
 from products.edge.usage.instances import damaged_in, quarantine_damaged
 from products.edge.usage.readings import (
     ConnectionReading,
@@ -261,8 +260,8 @@ class UsageStore:
         self._maintaining = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Else a power cut could take the folder with everything in it.
-        fsync_directory(folder.parent.parent)
-        fsync_directory(folder.parent)
+        make_durable(folder.parent.parent)
+        make_durable(folder.parent)
         if not self._path.exists():
             _create(self._path, is_replacement=is_replacement)
         self._connection = connect(self._path)
@@ -503,11 +502,7 @@ class StoredUsage:
     def make_durable(self) -> None:
         """Make durable what any process has written to the file. Raises OSError."""
         # The log alone is enough: what is not in it was made durable by a checkpoint.
-        descriptor = os.open(self.folder / f"{STORE}-wal", os.O_RDONLY)
-        try:
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        make_durable(self.folder / f"{STORE}-wal")
 
     def _rows(self, query: str, *values: object) -> list[Row]:
         with translated():
@@ -540,7 +535,7 @@ def _create(path: Path, *, is_replacement: bool) -> None:
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     new.rename(path)
-    fsync_directory(path.parent)
+    make_durable(path.parent)
 
 
 def _value(connection: sqlite3.Connection, query: str, *values: object) -> Any:

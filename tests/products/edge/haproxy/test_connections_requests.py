@@ -100,10 +100,13 @@ def test_the_counts_of_workers_are_added(metering):
     assert metering.total == {"a": (3, 30, 30)}
 
 
-def test_an_entry_that_expired_and_started_again_adds_to_the_count(metering):
+def test_an_entry_that_expired_and_started_again_counts_by_its_lines(metering):
+    for _ in range(5):
+        metering.requests.ended(1, "a", 10, 100)
     metering.requests.read(1, table(5, 50, 500))
     metering.count([1])
 
+    metering.requests.ended(1, "a", 10, 100)
     metering.requests.read(1, table(1, 10, 100))
     metering.count([1])
 

@@ -636,7 +636,7 @@ def test_the_log_starts_again_when_it_is_long(store, folder, monkeypatch):
 def test_the_log_is_synced_before_a_report(store, folder, monkeypatch):
     synced = []
     monkeypatch.setattr(
-        "os.fdatasync",
+        "os.fsync",
         lambda one: synced.append(Path(f"/proc/self/fd/{one}").readlink().name),
     )
 
