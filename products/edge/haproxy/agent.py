@@ -156,7 +156,6 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal)
-        await self._lines.open()
         try:
             await self._attach_or_start()
         except BaseException:
@@ -222,6 +221,7 @@ class Agent:
         if await self._process.find() is None:
             processes = await self._start(table)
             await self._keeper.open(identity_of(processes.master))
+            await self._lines.open()
             self._may_report.set()
         elif table is not None:
             with contextlib.suppress(HAProxyUnreachable):
@@ -355,6 +355,8 @@ class Agent:
         identity = identity_of(processes.master)
         if not self._keeper.is_open_for(identity):
             await self._open_session(identity)
+        if self._session is not None:
+            await self._lines.open()
 
     async def _restart(self) -> Processes:
         delay = self._backoff.delay_after(time.monotonic() - self._started_at)

@@ -121,9 +121,6 @@ def _larger(some: _Counts, others: _Counts) -> _Counts:
     return requests, sent, received
 
 
-# Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
-# agent that was away.
-MAX_EARLY_LINES = 50_000
 _NUMBER_DIGITS = (
     24  # hexadecimal, of an id's 32: the whole must fit the portal's column
 )
@@ -345,15 +342,16 @@ class MeteringSession:
 
 
 class SessionKeeper:
-    """Opens the sessions of one HAProxy after another, and keeps lines in between."""
+    """Opens the sessions of one HAProxy after another.
+
+    Lines that arrive in between are not counted: what they say is in the tables.
+    """
 
     def __init__(self, open_session: Callable[[str], MeteringSession]) -> None:
         """Prepare; `open_session` opens that of a master's identity. Raises OSError."""
         self._open_session = open_session
-        self._early: list[dict[str, Any]] = []
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
-        self.dropped = 0  # lines for which there was no space
         self.rejected = 0  # upgrades above a limit
 
     @property
@@ -363,9 +361,8 @@ class SessionKeeper:
 
     @property
     def lost_lines(self) -> int:
-        """How many lines were lost: there was no space for them, or they never came."""
-        unannounced = self.session.unannounced if self.session else 0
-        return self.dropped + unannounced
+        """How many lines never came, as far as it is known."""
+        return self.session.unannounced if self.session else 0
 
     @property
     def is_writable(self) -> bool:
@@ -400,28 +397,13 @@ class SessionKeeper:
             self.is_refused = True
             raise
         self.is_refused = False
-        early, self._early = self._early, []
-        for line in early:
-            try:
-                self.take(line)
-            except (ValueError, KeyError, TypeError):  # one bad line, not all after it
-                self.dropped += 1
 
     def take(self, line: dict[str, Any]) -> None:
-        """Count what started or ended, as soon as there is a session.
-
-        Until then only lines of WebSockets wait: ordinary requests are in the tables.
-        """
+        """Count what started, ended or was rejected."""
         if line["ev"] in LIMIT_ERRORS:
             self.rejected += 1
         if self.session is not None:
             self.session.take(line)
-        elif line["ev"] not in {"accept", "end"} or line.get("kind") == "web":
-            return
-        elif len(self._early) < MAX_EARLY_LINES:
-            self._early.append(line)
-        else:
-            self.dropped += 1
 
     def close(self) -> str:
         """Close what is open, and return the instance.

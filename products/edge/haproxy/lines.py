@@ -40,7 +40,12 @@ class Lines:
         self.unreadable = 0
 
     async def open(self) -> None:
-        """Listen on both sockets, and replace those of an earlier agent. Raises OSError."""
+        """Listen on both sockets, and replace those of an earlier agent. Raises OSError.
+
+        The agent waits with it for a session, because until then the ring keeps the lines.
+        """
+        if self._server is not None:
+            return
         # Through the folder's descriptor: a socket's path has at most 107 bytes.
         self._directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         loop = asyncio.get_running_loop()

@@ -9,7 +9,6 @@ import uuid
 import pytest
 
 from products.edge.errors import EdgeError
-from products.edge.haproxy import connections
 from products.edge.haproxy.connections import (
     MeteringSession,
     SessionKeeper,
@@ -74,44 +73,13 @@ def accept_line(number):
     return {"ev": "accept", "id": UUID.format(number), "svc": "shop", "at": 1_000_000}
 
 
-def test_lines_are_kept_until_a_session_is_open(tmp_path):
+def test_a_line_without_a_session_is_left_to_the_tables(tmp_path):
     keeper = session_keeper(tmp_path)
 
     keeper.take(accept_line(1))
     asyncio.run(keeper.open("1@1"))
 
-    assert len(keeper.session.meter.open) == 1
-    assert keeper.dropped == 0
-
-
-@pytest.fixture
-def max_early_lines(monkeypatch):
-    monkeypatch.setattr(connections, "MAX_EARLY_LINES", 500)
-    return 500
-
-
-def test_lines_of_ordinary_requests_are_not_kept(tmp_path, max_early_lines):
-    keeper = session_keeper(tmp_path)
-
-    for number in range(max_early_lines):
-        keeper.take(accept_line(number) | {"ev": "request"})
-        keeper.take(accept_line(number) | {"ev": "end", "kind": "web"})
-    keeper.take(accept_line(7))
-    asyncio.run(keeper.open("1@1"))
-
-    assert len(keeper.session.meter.open) == 1
-    assert keeper.dropped == 0
-
-
-def test_lines_above_the_limit_are_dropped_and_counted(tmp_path, max_early_lines):
-    keeper = session_keeper(tmp_path)
-
-    for number in range(max_early_lines + 3):
-        keeper.take(accept_line(number))
-    asyncio.run(keeper.open("1@1"))
-
-    assert len(keeper.session.meter.open) == max_early_lines
-    assert keeper.dropped == 3
+    assert keeper.open_count == 0
 
 
 def test_a_session_that_cannot_be_opened_is_not_open_for_its_master(tmp_path):
