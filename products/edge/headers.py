@@ -30,7 +30,6 @@ HOP_BY_HOP = frozenset({
     b"proxy-authenticate", b"proxy-authorization",
 })  # fmt: skip
 _DROPPED = OVERWRITTEN | HOP_BY_HOP
-_MAX_DROPPED_NAME_LENGTH = max(map(len, _DROPPED))
 
 MAX_HOPS = 8  # networks and services in a row; chains on purpose are shorter
 
@@ -106,7 +105,7 @@ def request_fields(
     head: RequestHead, *, client: str, scheme: str, rules: tuple[PreparedRule, ...]
 ) -> Fields:
     """Return the fields for the origin, without Host and hop-by-hop fields."""
-    fields = [field for field in head.fields if not _is_dropped(field[0])]
+    fields = [field for field in head.fields if comparable(field[0]) not in _DROPPED]
     nominated = {comparable(one) for one in head.connection if not is_protected(one)}
     if nominated:
         fields = [field for field in fields if comparable(field[0]) not in nominated]
@@ -154,13 +153,3 @@ def _apply(rules: tuple[PreparedRule, ...], fields: Fields) -> Fields:
         if rule.action != "delete":
             fields.append((rule.name, rule.value))
     return fields
-
-
-def _is_dropped(name: bytes) -> bool:
-    # Long names are never dropped, and would only fill the cache.
-    return len(name) <= _MAX_DROPPED_NAME_LENGTH and _is_among_dropped(name)
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_among_dropped(name: bytes) -> bool:
-    return comparable(name) in _DROPPED

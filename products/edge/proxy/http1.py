@@ -40,8 +40,6 @@ _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _UNSUPPORTED_METHODS = frozenset({b"CONNECT", b"TRACE"})
-_MAX_CACHED_BYTES = 64  # longer than any usual value of Connection or Upgrade
-_NO_TOKENS: frozenset[bytes] = frozenset()
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _MAX_FRAMING_BYTES = 8 * 1024  # of chunk sizes, extensions and trailers in a row
 
@@ -160,10 +158,7 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
     method, target, minor_version = line.groups()
     if method in _UNSUPPORTED_METHODS:
         raise ErrorResponse(EdgeError.METHOD_NOT_SUPPORTED)
-    try:
-        read = _read_fields(httptools.HttpRequestParser, head)
-    except httptools.HttpParserError as error:
-        raise ErrorResponse(EdgeError.REQUEST_MALFORMED, reason=error) from error
+    read = _read_fields(httptools.HttpRequestParser, head, EdgeError.REQUEST_MALFORMED)
     if len(read.fields) > max_fields:
         raise ErrorResponse(EdgeError.TOO_MANY_FIELDS, limit=max_fields)
     named = read.named
@@ -173,6 +168,7 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
     if len(hosts) != 1:
         raise ErrorResponse(EdgeError.HOST_COUNT)
     is_http11 = minor_version == b"1"
+    length, is_chunked = _read_framing(named, is_http11=is_http11)
     return RequestHead(
         method=method,
         target=_origin_form(method, target, hosts[0]),
@@ -180,9 +176,9 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
         fields=read.fields,
         host=normal_host(hosts[0]),
         host_field=hosts[0],
-        body_bytes=_request_body_bytes(named, is_http11=is_http11),
-        connection=_tokens(named.get(b"connection")),
-        upgrade=_tokens(named.get(b"upgrade")),
+        body_bytes=None if is_chunked else length or 0,
+        connection=_tokens(named.get(b"connection", [])),
+        upgrade=_tokens(named.get(b"upgrade", [])),
         named=named,
     )
 
@@ -226,29 +222,22 @@ def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
     line = _STATUS_LINE.match(head)
     if line is None:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-    try:
-        read = _read_fields(httptools.HttpResponseParser, head)
-    except httptools.HttpParserError as error:
-        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
+    read = _read_fields(httptools.HttpResponseParser, head, EdgeError.ORIGIN_NOT_HTTP)
     if len(read.fields) > max_fields:
         raise ErrorResponse(EdgeError.ORIGIN_TOO_MANY_FIELDS, limit=max_fields)
-    lengths = read.named.get(b"content-length", [])
-    codings = read.named.get(b"transfer-encoding", [])
-    if codings and (
-        lengths or line[1] == b"0" or [c.lower() for c in codings] != [b"chunked"]
-    ):
-        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
-        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
+    try:
+        length, is_chunked = _read_framing(read.named, is_http11=line[1] == b"1")
+    except ErrorResponse as error:
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
     return ResponseHead(
         raw=head,
         status=int(line[2]),
         reason=line[3] or b"",
         fields=read.fields,
-        length=int(lengths[0]) if lengths else None,
-        is_chunked=bool(codings),
-        connection=_tokens(read.named.get(b"connection")),
-        upgrade=_tokens(read.named.get(b"upgrade")),
+        length=length,
+        is_chunked=is_chunked,
+        connection=_tokens(read.named.get(b"connection", [])),
+        upgrade=_tokens(read.named.get(b"upgrade", [])),
     )
 
 
@@ -300,15 +289,18 @@ class _FieldReader:
 def _read_fields(
     parser: type[httptools.HttpRequestParser | httptools.HttpResponseParser],
     head: bytes,
+    malformed: EdgeError,
 ) -> _FieldReader:
-    """Read the fields of a head. Raises HttpParserError."""
+    """Read the fields of a head. Raises ErrorResponse."""
     reader = _FieldReader()
     try:
         parser(reader).feed_data(head)
     except httptools.HttpParserUpgrade:
-        return reader  # raised at the end of the head, because the message has no body
+        pass  # raised at the end of the head, because the message has no body
+    except httptools.HttpParserError as error:
+        raise ErrorResponse(malformed, reason=error) from error
     if not reader.is_complete:
-        raise httptools.HttpParserError("The head is incomplete")
+        raise ErrorResponse(malformed, reason="The head is incomplete")
     return reader
 
 
@@ -331,34 +323,23 @@ def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _request_body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
-    """Return the length of a request's body in bytes; None when it is chunked."""
-    lengths = named.get(b"content-length")
-    codings = named.get(b"transfer-encoding")
+def _read_framing(named: NamedFields, *, is_http11: bool) -> tuple[int | None, bool]:
+    """Return the Content-Length, None without one, and whether the body is chunked.
+
+    Raises ErrorResponse, as for a request.
+    """
+    lengths = named.get(b"content-length", [])
+    codings = named.get(b"transfer-encoding", [])
     if lengths and codings:
         raise ErrorResponse(EdgeError.LENGTH_AND_CODING)
-    if codings:
-        if not is_http11 or len(codings) != 1 or codings[0].lower() != b"chunked":
-            raise ErrorResponse(EdgeError.TRANSFER_CODING)
-        return None
-    if not lengths:
-        return 0
-    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+    if codings and (not is_http11 or [one.lower() for one in codings] != [b"chunked"]):
+        raise ErrorResponse(EdgeError.TRANSFER_CODING)
+    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
         raise ErrorResponse(EdgeError.CONTENT_LENGTH)
-    return int(lengths[0])
+    return int(lengths[0]) if lengths else None, bool(codings)
 
 
-def _tokens(values: list[bytes] | None) -> frozenset[bytes]:
+def _tokens(values: list[bytes]) -> frozenset[bytes]:
     """Split comma-separated values into lower-case tokens."""
-    if not values:
-        return _NO_TOKENS
-    joined = b",".join(values)
-    # Long values hardly ever come twice, and would fill the cache.
-    return _cached_split(joined) if len(joined) <= _MAX_CACHED_BYTES else _split(joined)
-
-
-def _split(value: bytes) -> frozenset[bytes]:
-    return frozenset(part.strip(b" \t") for part in value.lower().split(b",")) - {b""}
-
-
-_cached_split = functools.lru_cache(maxsize=1024)(_split)
+    tokens = b",".join(values).lower().split(b",")
+    return frozenset(token.strip(b" \t") for token in tokens) - {b""}
