@@ -1,14 +1,11 @@
 """Connects to origins: one look-up, every address checked, the certificate verified."""
 
 import asyncio
-import functools
-import logging
 import socket
 import ssl
 from collections.abc import Sequence
-from ipaddress import ip_address
 
-from products.edge.addresses import Address, denied_reason
+from products.edge.addresses import Address
 from products.edge.contract import Origin
 from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.errors import EdgeError, ErrorResponse
@@ -16,10 +13,6 @@ from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
 from products.edge.startup import LIVENESS_OPTIONS
 from products.protocol import certificate_name
-
-log = logging.getLogger(__name__)
-
-_MAX_NAMES = 10_000
 
 
 class OriginConnector:
@@ -30,7 +23,6 @@ class OriginConnector:
     ) -> None:
         self._limits = limits
         self._tls = tls
-        self._literal = functools.lru_cache(_MAX_NAMES)(self._read_literal)
         self._resolver = resolver
 
     async def connect(self, origin: Origin, *, account: str) -> BufferedStream:
@@ -40,13 +32,14 @@ class OriginConnector:
         a handshake more than parsing its head.
         """
         try:
-            literal, reason = self._literal(origin.address)
-            if reason is not None:
-                raise ErrorResponse(EdgeError.ORIGIN_DENIED)
-            if literal is not None:
-                return await self._connect(origin, literal)
-            addresses = await self._look_up(origin, account)
+            addresses = await self._resolver.addresses(
+                origin.address, origin.port, owner=account
+            )
             return await self._connect_to_any(origin, addresses)
+        except AddressDenied as error:
+            raise ErrorResponse(EdgeError.ORIGIN_DENIED) from error
+        except Unresolvable as error:
+            raise ErrorResponse(EdgeError.ORIGIN_NOT_RESOLVED) from error
         except TimeoutError as error:
             raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
         except ssl.SSLCertVerificationError as error:
@@ -57,27 +50,6 @@ class OriginConnector:
             raise ErrorResponse(EdgeError.ORIGIN_TLS) from error
         except OSError as error:
             raise ErrorResponse(EdgeError.ORIGIN_UNREACHABLE) from error
-
-    def _read_literal(self, address: str) -> tuple[str | None, str | None]:
-        """Return an IP address, and why it is denied; None for each that does not apply."""
-        try:
-            literal = ip_address(address)
-        except ValueError:
-            return None, None
-        reason = denied_reason(literal, self._resolver.allowed_private)
-        if reason is not None:
-            log.warning("The address %s is not allowed: %s.", literal, reason)
-        return str(literal), reason
-
-    async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
-        try:
-            return await self._resolver.addresses(
-                origin.address, origin.port, owner=account
-            )
-        except AddressDenied as error:
-            raise ErrorResponse(EdgeError.ORIGIN_DENIED) from error
-        except Unresolvable as error:
-            raise ErrorResponse(EdgeError.ORIGIN_NOT_RESOLVED) from error
 
     async def _connect_to_any(
         self, origin: Origin, addresses: Sequence[Address]
