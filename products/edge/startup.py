@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -109,24 +110,25 @@ def bind_ports(
     is, no other edge and no HAProxy of its own has the ports, they must be free. After a
     restart the workers of a killed edge may need a moment to exit. Raises StartupError.
     """
-    wait_seconds = None
-    if is_alone:
-        wait_seconds = _PORT_SECONDS if is_restart else 0.0
-    plain = _bind(settings.bind, settings.port, "--bind", wait_seconds)
+    until = time.monotonic() + (_PORT_SECONDS if is_restart else 0.0)
+    bind = partial(_bind, settings.bind, is_alone=is_alone, until=until)
+    plain = bind(settings.port, "--bind")
     settings = replace(settings, port=plain.getsockname()[1])
     if not settings.certificate_folder:
         return settings, [plain]
-    secure = _bind(settings.bind, settings.tls_port, "--tls-port", wait_seconds)
+    secure = bind(settings.tls_port, "--tls-port")
     return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]
 
 
-def shared_socket(address: str, port: int) -> socket.socket:
-    """Bind a port that several processes may share. Raises OSError."""
+def shared_socket(
+    address: str, port: int, *, is_exclusive: bool = False
+) -> socket.socket:
+    """Bind a port that several processes may share, unless `is_exclusive`. Raises OSError."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, not is_exclusive)
         # Accepted connections inherit these, which saves a call each.
         for level, option, value in LIVENESS_OPTIONS:
             bound.setsockopt(level, option, value)
@@ -139,39 +141,25 @@ def shared_socket(address: str, port: int) -> socket.socket:
 
 
 def _bind(
-    address: str, port: int, option: str, wait_seconds: float | None
+    address: str, port: int, option: str, *, is_alone: bool, until: float
 ) -> socket.socket:
-    """Bind a port that becomes free within `wait_seconds`; None if it need not be free."""
-    try:
-        if wait_seconds is not None and not _becomes_free(address, port, wait_seconds):
-            raise StartupError(
-                f"{address}:{port} is in use by another program. "
-                f"Choose another port with {option}."
-            )
-        return shared_socket(address, port)
-    except (OSError, OverflowError) as error:
-        raise StartupError(f"Cannot listen on {address}:{port}: {error}") from error
-
-
-def _becomes_free(address: str, port: int, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not (is_free := _is_free(address, port)) and time.monotonic() < until:
-        time.sleep(_RETRY_SECONDS)
-    return is_free
-
-
-def _is_free(address: str, port: int) -> bool:
-    """Tell whether a socket that shares nothing can be bound, so no program listens."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Bind a port that becomes free by then; `until` is the monotonic clock in seconds."""
+    while True:
         try:
-            probe.bind((address, port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return False
-    return True
+            if is_alone:  # no program listens, not even one that shares the port
+                shared_socket(address, port, is_exclusive=True).close()
+            return shared_socket(address, port)
+        except (OSError, OverflowError) as error:
+            if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
+                raise StartupError(
+                    f"Cannot listen on {address}:{port}: {error}"
+                ) from error
+            if time.monotonic() >= until:
+                raise StartupError(
+                    f"{address}:{port} is in use by another program. "
+                    f"Choose another port with {option}."
+                ) from error
+        time.sleep(_RETRY_SECONDS)
 
 
 def portal_client(settings: Settings) -> PortalClient:
