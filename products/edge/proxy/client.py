@@ -5,7 +5,7 @@ import contextlib
 import time
 from ipaddress import IPv6Address, ip_address
 
-from products.edge.errors import EdgeError, ErrorResponse
+from products.edge.errors import EdgeError
 from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.settings import Limits
 from products.edge.tls import SERVER_NAME
@@ -20,13 +20,13 @@ class ConnectionLimiter:
         self._handshakes: set[ClientConnection] = set()
         self._by_address: dict[str, set[ClientConnection]] = {}
 
-    def rejection(self, address: str) -> ErrorResponse | None:
+    def rejection(self, address: str) -> EdgeError | None:
         """Return why an address may not have another connection; None if it may."""
         if len(self._handshakes) >= self._limits.handshakes:
-            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
+            return EdgeError.CONNECTION_LIMIT
         others = self._by_address.get(address, ())
         if len(others) >= self._limits.handshakes_per_address:
-            return ErrorResponse(EdgeError.ADDRESS_LIMIT)
+            return EdgeError.ADDRESS_LIMIT
         return None
 
     def take(self, client: "ClientConnection") -> None:
@@ -56,11 +56,6 @@ class ClientConnection(BufferedStream):
     The server's sweep stops a task that has reached its deadline.
     """
 
-    __slots__ = (
-        "_limiter", "_limits", "_meter", "_timeout", "address", "deadline", "has_response",
-        "head_bytes", "method", "rejection", "service", "task",
-    )  # fmt: skip
-
     head_too_large = EdgeError.HEADERS_TOO_LARGE
     not_http = EdgeError.NOT_HTTP
 
@@ -75,7 +70,7 @@ class ClientConnection(BufferedStream):
         super().__init__(limits.early_bytes)
         self.address = address
         self.task: asyncio.Task[None] | None = None
-        self.rejection: EdgeError | None = None  # the response if the task is stopped
+        self.rejection: EdgeError | None = None  # the response instead of the origin's
         self.has_response = False  # it has begun
         self.service = ""
         self.method = b""

@@ -40,7 +40,6 @@ from products.edge.table import PreparedRoute, RouteIndex
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoreUnwritable
 
-_FLUSH_SECONDS = 0.02  # tunnels that end within this time are written together
 _HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
 _MAX_INTERIM_RESPONSES = 10
 _NO_CONTENT = 204
@@ -68,7 +67,6 @@ class RequestHandler:
         self._revocation = RevocationPolicy(limits.removed_grace_seconds)
         self._limiter = TunnelLimiter(limits)
         self.rejected = 0  # upgrades above a limit
-        self._flush_is_due = False
         self._on_tunnel_end = self._tunnel_ended  # one bound method for all tunnels
 
     async def handle(self, client: ClientConnection, head: RequestHead) -> bool:
@@ -85,11 +83,7 @@ class RequestHandler:
         require_no_loop(head, prepared.loop)
         if head.wants_websocket:
             return await self._upgrade(client, head, prepared)
-        origin = await self._connect(client, prepared.route)
-        try:
-            await self._forward(client, head, prepared, origin)
-        finally:
-            origin.transport.abort()
+        await self._forward(client, head, prepared)
         return False
 
     def apply(self, routes: RouteIndex, now: float) -> None:
@@ -127,14 +121,11 @@ class RequestHandler:
         raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
     async def _forward(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        prepared: PreparedRoute,
-        origin: BufferedStream,
+        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
     ) -> None:
-        client.allow(self._limits.response_seconds, EdgeError.ORIGIN_TIMEOUT)
-        _send_head(client, head, prepared, origin, _framing_fields(head))
+        origin = await self._request(
+            client, head, prepared, _framing_fields(head), self._limits.response_seconds
+        )
         client.end_handshake()
         self._note(prepared.route, head, client)
         sending = asyncio.ensure_future(_send_body(client, origin, head))
@@ -144,6 +135,7 @@ class RequestHandler:
             await _relay_response(client, origin, head, response)
         finally:
             sending.cancel()
+            origin.transport.abort()
 
     async def _upgrade(
         self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
@@ -158,9 +150,9 @@ class RequestHandler:
         origin = None
         is_tunnel = False
         try:
-            origin = await self._connect(client, route)
-            client.allow(self._limits.head_seconds, EdgeError.ORIGIN_TIMEOUT)
-            _send_head(client, head, prepared, origin, _HANDSHAKE_FIELDS)
+            origin = await self._request(
+                client, head, prepared, _HANDSHAKE_FIELDS, self._limits.head_seconds
+            )
             response = await _read_response(origin, self._limits)
             if response.opens_websocket:
                 await self._open_tunnel(client, head, origin, response)
@@ -186,11 +178,28 @@ class RequestHandler:
             self._note(route, head, client, refused=error.sentence)
             raise
 
-    async def _connect(self, client: ClientConnection, route: Route) -> BufferedStream:
+    async def _request(
+        self,
+        client: ClientConnection,
+        head: RequestHead,
+        prepared: PreparedRoute,
+        hop: Fields,
+        seconds: float,
+    ) -> BufferedStream:
+        """Connect to the origin, send it the head, and allow it so many seconds to respond."""
+        route = prepared.route
         if route.origin is None:
             raise ErrorResponse(EdgeError.NO_ORIGIN)
+        fields = request_fields(
+            head, client=client.address, scheme=client.scheme, rules=prepared.rules
+        )
+        host = prepared.override_host or head.host_field
+        request = request_bytes(head, fields, host=host, hop=[*hop, prepared.loop])
         client.allow(self._limits.connect_seconds, EdgeError.ORIGIN_TIMEOUT)
-        return await self._connector.connect(route.origin, account=route.account)
+        origin = await self._connector.connect(route.origin, account=route.account)
+        client.allow(seconds, EdgeError.ORIGIN_TIMEOUT)
+        origin.transport.write(request)
+        return origin
 
     async def _open_tunnel(
         self,
@@ -222,15 +231,9 @@ class RequestHandler:
         del self.tunnels[tunnel.number]
         self._limiter.release(tunnel.service, tunnel.account)
         self._meter.end(tunnel.number)
+        # Otherwise it waits for the next part of a tick, with those of other tunnels.
         if tunnel.is_closed_by_edge:
             self._meter.flush()  # before the connections are closed
-        elif not self._flush_is_due:
-            self._flush_is_due = True
-            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
-
-    def _flush(self) -> None:
-        self._flush_is_due = False
-        self._meter.flush()
 
     def _note(
         self,
@@ -245,21 +248,6 @@ class RequestHandler:
             client.address, head.method, head.target, head.host, head.named
         )
         self._log.note(route, request, at_us=at_us, refused=refused)
-
-
-def _send_head(
-    client: ClientConnection,
-    head: RequestHead,
-    prepared: PreparedRoute,
-    origin: BufferedStream,
-    hop: Fields,
-) -> None:
-    fields = request_fields(
-        head, client=client.address, scheme=client.scheme, rules=prepared.rules
-    )
-    host = prepared.override_host or head.host_field
-    hop = [*hop, prepared.loop]
-    origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
 
 
 def _framing_fields(head: RequestHead) -> Fields:

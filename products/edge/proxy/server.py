@@ -50,8 +50,8 @@ class Server:
         client = ClientConnection(
             client_address(peer), self._limits, self._limiter, self._meter
         )
-        rejection = self._rejection(client.address)
-        if rejection is None:
+        client.rejection = self._rejection(client.address)
+        if client.rejection is None:
             self._limiter.take(client)
         else:
             self.rejected += 1
@@ -60,7 +60,7 @@ class Server:
                 return
         self.clients.add(client)
         client.task = asyncio.get_running_loop().create_task(
-            self._serve(client, accepted, tls, rejection)
+            self._serve(client, accepted, tls)
         )
 
     @property
@@ -83,9 +83,9 @@ class Server:
     def _is_flooded(self) -> bool:
         return self.descriptors >= self._limits.connections + _MAX_REJECTIONS
 
-    def _rejection(self, address: str) -> ErrorResponse | None:
+    def _rejection(self, address: str) -> EdgeError | None:
         if self.descriptors + 2 > self._limits.connections:
-            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
+            return EdgeError.CONNECTION_LIMIT
         return self._limiter.rejection(address)
 
     async def _serve(
@@ -93,14 +93,13 @@ class Server:
         client: ClientConnection,
         accepted: socket.socket,
         tls: ssl.SSLContext | None,
-        rejection: ErrorResponse | None,
     ) -> None:
         try:
             await self._establish(client, accepted, tls)
         except (OSError, asyncio.CancelledError):  # includes ssl.SSLError
             accepted.close()
         else:
-            await self._respond(client, rejection)
+            await self._respond(client)
         finally:
             self._limiter.release(client)
             self.clients.discard(client)
@@ -131,11 +130,9 @@ class Server:
                         for_alert.send(_ALERT)
                 raise
 
-    async def _respond(
-        self, client: ClientConnection, rejection: ErrorResponse | None
-    ) -> None:
+    async def _respond(self, client: ClientConnection) -> None:
         try:
-            last = rejection.to_bytes() if rejection else await self._handle(client)
+            last = await self._handle(client)
             if last is not None:
                 await self._finish(client, last)
         except (asyncio.CancelledError, BodyMalformed, StreamClosed):
@@ -149,17 +146,18 @@ class Server:
     async def _handle(self, client: ClientConnection) -> bytes | None:
         """Return the last bytes for the client; None if it is a tunnel now."""
         try:
-            raw = await client.read_head(self._limits.head_bytes)
-            client.head_bytes = len(raw)
-            head = parse_request(raw, max_fields=self._limits.head_lines)
-            return None if await self._handler.handle(client, head) else b""
+            if client.rejection is None:
+                raw = await client.read_head(self._limits.head_bytes)
+                client.head_bytes = len(raw)
+                head = parse_request(raw, max_fields=self._limits.head_lines)
+                return None if await self._handler.handle(client, head) else b""
         except ErrorResponse as error:
             return error.to_bytes(with_body=client.method != b"HEAD")
         except asyncio.CancelledError:
             if client.rejection is None:
                 raise
-            late = ErrorResponse(client.rejection)
-            return late.to_bytes(with_body=client.method != b"HEAD")
+        rejection = ErrorResponse(client.rejection)
+        return rejection.to_bytes(with_body=client.method != b"HEAD")
 
     async def _finish(self, client: ClientConnection, last: bytes) -> None:
         self._limiter.release(client)

@@ -25,11 +25,6 @@ class BufferedStream(asyncio.Protocol):
     early keeps its order.
     """
 
-    __slots__ = (
-        "_is_broken", "_is_paused", "_max_buffered", "_waiting", "buffer", "ended", "is_full",
-        "is_tls", "lost", "transport", "underlying",
-    )  # fmt: skip
-
     transport: asyncio.Transport
     underlying: asyncio.Transport  # where reading is paused: the transport below TLS
     is_tls: bool
