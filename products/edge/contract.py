@@ -1,12 +1,11 @@
 """What passes between portal and edge: the route table in; usage reports and status out.
 
 Both sides read and write these structs. Reading is strict: types are exact, numbers have
-bounds, and unknown fields and repeated names are refused. A ContractError names the place.
+bounds, and unknown fields are refused. A ContractError names the place.
 """
 
-import json
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -41,9 +40,6 @@ HeaderAction = Literal["set", "append", "delete"]
 LogKind = Literal["https", "syslog"]
 LogMethod = Literal["POST", "PUT"]
 
-AnyType = TypeVar("AnyType")
-_READ_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-
 
 class ContractError(ValueError):
     """A document is not of the agreed form; the message names the place."""
@@ -52,36 +48,21 @@ class ContractError(ValueError):
 class ContractStruct(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """A part of a document. Fields that have their default are not written."""
-
-
-class Document(ContractStruct, frozen=True):
-    """A whole document."""
+    """A document or a part of one. Fields that have their default are not written."""
 
     def to_bytes(self) -> bytes:
-        """Write the document as JSON."""
+        """Write it as JSON."""
         return msgspec.json.encode(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document as plain values."""
-        values: dict[str, Any] = msgspec.to_builtins(self)
-        return values
 
     @classmethod
     def from_bytes(cls, text: bytes) -> Self:
-        """Read a JSON document. Raises ContractError."""
+        """Read it from JSON. Raises ContractError."""
         try:
             document = msgspec.json.decode(text, type=cls)
-            document.check()
-            _refuse_repeated_names(text, document)
-        except _READ_ERRORS as error:
-            raise _contract_error(cls, error) from error
-        return document
-
-    @classmethod
-    def from_json(cls, values: object) -> Self:
-        """Read a document from plain values. Raises ContractError."""
-        document = read(cls, values)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            problem, _, path = str(error).partition(" - at `$")
+            place = path.removeprefix(".").removesuffix("`") or cls.__name__
+            raise ContractError(f"{place}: {problem}") from error
         document.check()
         return document
 
@@ -162,7 +143,7 @@ class Route(ContractStruct, frozen=True):
         return self.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
 
 
-class RouteTable(Document, frozen=True):
+class RouteTable(ContractStruct, frozen=True):
     """Everything that an edge follows; a newer table has a higher revision."""
 
     format: Literal[2]
@@ -210,7 +191,7 @@ class DeliveryRecord(ContractStruct, frozen=True):
     bytes_to_client: Count
 
 
-class UsageReport(Document, frozen=True):
+class UsageReport(ContractStruct, frozen=True):
     """A batch of cumulative usage records; sending it twice changes nothing.
 
     `instance` is one run of one process of the edge.
@@ -241,7 +222,7 @@ class RejectedRecord(ContractStruct, frozen=True):
     reason: str
 
 
-class UsageAnswer(Document, frozen=True):
+class UsageAnswer(ContractStruct, frozen=True):
     """The portal's response to a report; `ingest_epoch` changes when it was restored."""
 
     accepted: Count
@@ -250,13 +231,13 @@ class UsageAnswer(Document, frozen=True):
     ingest_epoch: str
 
 
-class NewCredential(Document, frozen=True):
+class NewCredential(ContractStruct, frozen=True):
     """The portal's response to an edge that renews its credential."""
 
     secret: Annotated[str, Meta(pattern=r"^[!-~]{32,128}\Z")]
 
 
-class EdgeStatus(Document, frozen=True, forbid_unknown_fields=False):
+class EdgeStatus(ContractStruct, frozen=True, forbid_unknown_fields=False):
     """An edge's state, sent in a header with each request for the route table.
 
     `at` and `complete_to` are seconds since 1970 by the edge's clock, 0 if not known. All
@@ -277,37 +258,7 @@ class EdgeStatus(Document, frozen=True, forbid_unknown_fields=False):
     ingest_epoch: Text = ""
 
 
-def read(kind: type[AnyType], values: object) -> AnyType:
-    """Read a struct or a dataclass from plain values. Raises ContractError."""
-    try:
-        return msgspec.convert(values, kind)
-    except _READ_ERRORS as error:
-        raise _contract_error(kind, error) from error
-
-
-def _contract_error(kind: type, error: Exception) -> ContractError:
-    problem, _, path = str(error).partition(" - at `$")
-    place = path.removeprefix(".").removesuffix("`") or kind.__name__
-    return ContractError(f"{place}: {problem}")
-
-
-def _refuse_repeated_names(text: bytes, document: Document) -> None:
-    """Refuse an object that has a name twice; msgspec would take the last one.
-
-    Each name has one colon. Without escapes, the strings of the text have the same colons
-    as those of the document written again, so a name that is repeated shows in their
-    number. A text with other colons may still be right; then each object is looked at.
-    """
-    if b"\\" not in text and text.count(b":") == document.to_bytes().count(b":"):
-        return
-    json.loads(text, object_pairs_hook=_once_each)
-
-
-def _once_each(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        raise ContractError("a name appears twice in one object")
-
-
 def _require_plausible(instant: datetime, place: str) -> None:
+    # In another zone, a calendar may not have an earlier or a later time.
     if not _MIN_YEAR <= instant.year <= _MAX_YEAR:
         raise ContractError(f"{place}: the year is not {_MIN_YEAR} to {_MAX_YEAR}")

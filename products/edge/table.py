@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from products.edge.contract import Document, Route, RouteTable
+from products.edge.contract import ContractStruct, Route, RouteTable
 from products.edge.files import atomic_write
 from products.edge.headers import PreparedRule, loop_field, prepare_rules
 from products.protocol import host_field
@@ -58,14 +58,11 @@ class RouteIndex:
         return found
 
 
-class _SavedTable(Document, frozen=True):
+class _SavedTable(ContractStruct, frozen=True):
     """What the file holds."""
 
     table: RouteTable
     etag: str
-
-    def check(self) -> None:
-        self.table.check()
 
 
 class TableFile:

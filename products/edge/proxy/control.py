@@ -8,15 +8,22 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import asdict
 
 from products.backoff import RestartBackoff
-from products.edge.contract import EdgeStatus
+from products.edge.contract import EdgeStatus, RouteTable
 from products.edge.errors import StartupError
 from products.edge.portal import PortalLink
-from products.edge.proxy.worker import WorkerChannel
+from products.edge.proxy.worker import (
+    WorkerChannel,
+    WorkerReport,
+    WorkerStart,
+    WorkerUpdate,
+)
 from products.edge.settings import Settings, make_instance_id
 from products.edge.startup import FolderLock, announce
 from products.edge.usage.instances import is_running
@@ -34,27 +41,26 @@ class _RunningWorker:
 
     channel: WorkerChannel
     process: asyncio.subprocess.Process | None = None
-    serves: bool = False
-    status: dict[str, Any] | None = None
+    status: EdgeStatus | None = None  # from when it serves on
 
 
 class WorkerPool:
     """As many workers as the settings say."""
 
     def __init__(
-        self, settings: Settings, first_messages: Callable[[], list[dict[str, Any]]]
+        self, settings: Settings, start_of: Callable[[str], WorkerStart]
     ) -> None:
-        """Prepare; `first_messages` returns what every new worker needs before it serves."""
+        """Prepare; `start_of` returns what the worker of a new instance needs."""
         self._settings = settings
-        self._first_messages = first_messages
+        self._start_of = start_of
         self._stopping = asyncio.Event()
         self._workers: dict[str, _RunningWorker] = {}  # by instance
         self.all_serve = asyncio.Event()
         self.failure = ""  # why the edge cannot start
 
     @property
-    def statuses(self) -> list[dict[str, Any]]:
-        """The last status of each worker that has sent one."""
+    def statuses(self) -> list[EdgeStatus]:
+        """The last status of each worker that serves."""
         return [worker.status for worker in self._workers.values() if worker.status]
 
     async def run(self) -> None:
@@ -70,15 +76,10 @@ class WorkerPool:
                 if worker.process is not None:
                     worker.process.send_signal(signal.SIGTERM)
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message to every worker."""
-        for worker in self._workers.values():
-            worker.channel.send(message)
-
-    def send_to(self, instance: str, message: dict[str, Any]) -> None:
-        """Send a message to the worker of an instance, if it is one of these."""
-        if (worker := self._workers.get(instance)) is not None:
-            worker.channel.send(message)
+    def send(self, update_of: Callable[[str], WorkerUpdate]) -> None:
+        """Send every worker an update for its instance."""
+        for instance, worker in self._workers.items():
+            worker.channel.send(update_of(instance))
 
     async def _keep_one(self) -> None:
         backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
@@ -107,9 +108,7 @@ class WorkerPool:
         with there:
             channel = await WorkerChannel.over(here)
             worker = self._workers[instance] = _RunningWorker(channel)
-            channel.send({"settings": asdict(self._settings), "instance": instance})
-            for message in [*self._first_messages(), {"may_serve": True}]:
-                channel.send(message)
+            channel.send(self._start_of(instance))
             worker.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -124,16 +123,12 @@ class WorkerPool:
         await worker.process.wait()
 
     async def _receive(self, worker: _RunningWorker) -> None:
-        while (message := await worker.channel.receive()) is not None:
-            if "ready" in message:
-                worker.serves = True
-                serving = sum(one.serves for one in self._workers.values())
-                if serving == self._settings.processes:
-                    self.all_serve.set()
-            elif "status" in message:
-                worker.status = message["status"]
-            elif "failed" in message:
-                self._cannot_start(str(message["failed"]))
+        while (report := await worker.channel.receive(WorkerReport)) is not None:
+            if report.failure:
+                self._cannot_start(report.failure)
+            worker.status = report.status
+            if len(self.statuses) == self._settings.processes:
+                self.all_serve.set()
 
     def _cannot_start(self, reason: str) -> None:
         # After all have served once, the cause may pass, and open tunnels are worth more than
@@ -166,7 +161,7 @@ class ControlProcess:
         self._usage_folder = Path(settings.data_folder) / "usage"
         self._store_has_capacity = True
         self._has_polled = asyncio.Event()
-        self._workers = WorkerPool(settings, self._first_messages)
+        self._workers = WorkerPool(settings, self._start_of)
 
     async def run(self) -> None:
         """Serve until asked to stop. Raises StartupError if a worker cannot start."""
@@ -197,23 +192,28 @@ class ControlProcess:
         statuses = self._workers.statuses
         return EdgeStatus(
             engine="embedded",
-            revision=min((one["revision"] for one in statuses), default=0),
-            open_connections=sum(one["open"] for one in statuses),
-            rejected_connections=sum(one["rejected"] for one in statuses),
-            log_lines_dropped=sum(one["log_lines_dropped"] for one in statuses),
+            revision=min((one.revision for one in statuses), default=0),
+            open_connections=sum(one.open_connections for one in statuses),
+            rejected_connections=sum(one.rejected_connections for one in statuses),
+            log_lines_dropped=sum(one.log_lines_dropped for one in statuses),
             store_is_writable=self._store_is_writable(),
         )
 
     def _store_is_writable(self) -> bool:
-        return all(one["store_is_writable"] for one in self._workers.statuses)
+        return all(one.store_is_writable for one in self._workers.statuses)
 
-    def _first_messages(self) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = [
-            {"store_has_capacity": self._store_has_capacity}
-        ]
-        if self._portal.table is not None:
-            messages.append({"table": self._portal.table.to_json()})
-        return messages
+    def _start_of(self, instance: str) -> WorkerStart:
+        update = self._update_of(instance, self._portal.table)
+        return WorkerStart(**asdict(update), settings=self._settings, instance=instance)
+
+    def _update_of(
+        self, instance: str, table: RouteTable | None = None
+    ) -> WorkerUpdate:
+        return WorkerUpdate(
+            table=table,
+            store_has_capacity=self._store_has_capacity,
+            pruning=self._portal.reporter.pruning.get(instance),
+        )
 
     async def _announce(self) -> None:
         """Print where the edge listens, once all workers do."""
@@ -224,7 +224,7 @@ class ControlProcess:
         while True:
             table = await self._portal.poll(self.status())
             if table is not None:
-                self._workers.send({"table": table.to_json()})
+                self._workers.send(partial(self._update_of, table=table))
                 await self._portal.save()
             self._has_polled.set()
             await asyncio.sleep(self._settings.poll_seconds)
@@ -254,6 +254,4 @@ class ControlProcess:
         if self._portal.reporter.has_capacity != self._store_has_capacity:
             self._store_has_capacity = self._portal.reporter.has_capacity
             log.error("The usage store has capacity: %s.", self._store_has_capacity)
-            self._workers.send({"store_has_capacity": self._store_has_capacity})
-        for instance, pruning in self._portal.reporter.pruning.items():
-            self._workers.send_to(instance, {"prune": pruning})
+        self._workers.send(self._update_of)

@@ -5,9 +5,7 @@ import contextlib
 import ctypes
 import functools
 import gc
-import json
 import logging
-import os
 import resource
 import signal
 import socket
@@ -17,12 +15,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import uvloop
 
 from products.edge.access_log import AccessLog
-from products.edge.contract import RouteTable, read
+from products.edge.contract import ContractStruct, EdgeStatus, RouteTable
 from products.edge.dns import CachingResolver
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener
@@ -45,7 +43,32 @@ _TUNNEL_SWEEP_SECONDS = 1.0
 _TICK_PARTS = 20
 _TUNNELS_PER_BATCH = 1000
 _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
-_MAX_LINE_BYTES = 1024**3  # more than any route table takes
+_MAX_BYTES = 1024**3  # more than any route table takes
+
+
+class WorkerUpdate(ContractStruct, frozen=True, kw_only=True):
+    """What the control process tells a worker."""
+
+    table: RouteTable | None = None  # if there is a new one
+    store_has_capacity: bool
+    pruning: Pruning | None
+
+
+class WorkerStart(WorkerUpdate, frozen=True, kw_only=True):
+    """All that a worker needs before it serves, so that the first client meets a table."""
+
+    settings: Settings
+    instance: str
+
+
+class WorkerReport(ContractStruct, frozen=True, kw_only=True):
+    """What a worker tells the control process: its status from when it serves on."""
+
+    status: EdgeStatus | None = None
+    failure: str = ""  # why it cannot start
+
+
+_Message = TypeVar("_Message", bound=ContractStruct)
 
 
 class WorkerChannel:
@@ -60,22 +83,20 @@ class WorkerChannel:
     @classmethod
     async def over(cls, connection: socket.socket) -> Self:
         """Send and receive over a socket, which the channel then owns."""
-        streams = await asyncio.open_connection(sock=connection, limit=_MAX_LINE_BYTES)
-        return cls(*streams)
+        return cls(*await asyncio.open_connection(sock=connection, limit=_MAX_BYTES))
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: ContractStruct) -> None:
         """Send a message; does nothing when the other end is gone."""
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            self._writer.write(message.to_bytes() + b"\n")
 
-    async def receive(self) -> dict[str, Any] | None:
+    async def receive(self, kind: type[_Message]) -> _Message | None:
         """Wait for a message; None when the other end is gone."""
         try:
             line = await self._reader.readuntil(b"\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        message: dict[str, Any] = json.loads(line)
-        return message
+        return kind.from_bytes(line)
 
     def close(self) -> None:
         self._writer.close()
@@ -84,14 +105,11 @@ class WorkerChannel:
 class Worker:
     """The embedded engine of one process: its parts, its periodic jobs, its end."""
 
-    def __init__(
-        self, settings: Settings, instance: str, channel: WorkerChannel
-    ) -> None:
+    def __init__(self, start: WorkerStart, channel: WorkerChannel) -> None:
         """Build the parts; nothing listens yet. Raises OSError."""
-        self.settings = settings
+        settings = start.settings
         self.limits = _within_descriptors(settings.limits)
         data = Path(settings.data_folder)
-        self.instance = instance
         self._channel = channel
         self._stop = asyncio.Event()
         self._stop_immediately = asyncio.Event()
@@ -100,7 +118,7 @@ class Worker:
             [ip_network(one) for one in settings.allow_private],
             timeout_seconds=self.limits.connect_seconds,
         )
-        folder = data / "usage" / instance
+        folder = data / "usage" / start.instance
         hold_instance(folder)
         self.store = UsageStore(folder, max_bytes=settings.store_bytes)
         self.meter = UsageMeter(self.store)
@@ -123,16 +141,14 @@ class Worker:
         if self._certificates is not None and settings.tls_port:
             accept = functools.partial(self.server.accept, tls=self._certificates.tls)
             self._listeners.append(Listener(settings.bind, settings.tls_port, accept))
-        self._store_has_capacity = True
-        self._pruning: Pruning | None = None
         self._part = 0
+        self._apply(start)
 
     async def run(self) -> None:
         """Serve until asked to stop, then drain."""
-        await self._receive_first_messages()
         for listener in self._listeners:
             listener.open()
-        self._channel.send({"ready": True})
+        await self._report_status()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop)
         loop.add_signal_handler(signal.SIGINT, self._request_stop)
@@ -146,7 +162,7 @@ class Worker:
                 (_STATUS_SECONDS, self._report_status),
             )
         ]
-        jobs.append(asyncio.ensure_future(self._receive_messages()))
+        jobs.append(asyncio.ensure_future(self._receive_updates()))
         await self._stop.wait()
         await self._drain()
         for job in jobs:
@@ -158,28 +174,18 @@ class Worker:
             self._stop_immediately.set()
         self._stop.set()
 
-    async def _receive_messages(self) -> None:
-        while (message := await self._channel.receive()) is not None:
-            await self._handle_message(message)
+    async def _receive_updates(self) -> None:
+        while (update := await self._channel.receive(WorkerUpdate)) is not None:
+            self._apply(update)
         self._request_stop()  # the control process is gone
         self._stop_immediately.set()
 
-    async def _handle_message(self, message: dict[str, Any]) -> None:
-        if "table" in message:
-            table = await asyncio.to_thread(RouteTable.from_json, message["table"])
-            self.handler.apply(RouteIndex(table), time.time())
+    def _apply(self, update: WorkerUpdate) -> None:
+        if update.table is not None:
+            self.handler.apply(RouteIndex(update.table), time.time())
             self._roll_over_months()
-        if "store_has_capacity" in message:
-            self._store_has_capacity = bool(message["store_has_capacity"])
-        if "prune" in message:
-            self._pruning = Pruning(*message["prune"])
-
-    async def _receive_first_messages(self) -> None:
-        """Receive what the control process knows, so that the first client meets a table."""
-        while (message := await self._channel.receive()) is not None:
-            if "may_serve" in message:
-                return
-            await self._handle_message(message)
+        self._store_has_capacity = update.store_has_capacity
+        self._pruning = update.pruning
 
     async def _sweep(self) -> None:
         self.server.sweep(time.monotonic())
@@ -216,17 +222,15 @@ class Worker:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
 
     async def _report_status(self) -> None:
-        self._channel.send({"status": self._status()})
-
-    def _status(self) -> dict[str, Any]:
         routes = self.handler.routes
-        return {
-            "open": len(self.handler.tunnels),
-            "revision": routes.revision if routes else 0,
-            "log_lines_dropped": self._access_log.dropped,
-            "rejected": self.server.rejected + self.handler.rejected,
-            "store_is_writable": self.store.is_writable,
-        }
+        status = EdgeStatus(
+            revision=routes.revision if routes else 0,
+            open_connections=len(self.handler.tunnels),
+            rejected_connections=self.server.rejected + self.handler.rejected,
+            store_is_writable=self.store.is_writable,
+            log_lines_dropped=self._access_log.dropped,
+        )
+        self._channel.send(WorkerReport(status=status))
 
     @property
     def _is_busy(self) -> bool:
@@ -288,16 +292,15 @@ def _calm_collector() -> None:
 
 async def _main(descriptor: int) -> None:
     channel = await WorkerChannel.over(socket.socket(fileno=descriptor))
-    first = await channel.receive()
-    if first is None:
+    start = await channel.receive(WorkerStart)
+    if start is None:
         return
-    settings = read(Settings, first["settings"])
     try:
-        worker = Worker(settings, first["instance"], channel)
+        worker = Worker(start, channel)
         _calm_collector()
         await worker.run()
     except OSError as error:
-        channel.send({"failed": str(error)})
+        channel.send(WorkerReport(failure=str(error)))
         channel.close()
         await asyncio.sleep(0)
         sys.exit(1)
@@ -305,8 +308,5 @@ async def _main(descriptor: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
-    os.umask(0o077)
     _exit_with_parent()
-    os.environ.pop("SSL_CERT_FILE", None)
-    os.environ.pop("SSL_CERT_DIR", None)
     uvloop.run(_main(int(sys.argv[1])))

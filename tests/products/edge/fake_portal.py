@@ -19,7 +19,6 @@ from products.edge.contract import (
     RouteTable,
     UsageAnswer,
     UsageReport,
-    read,
 )
 from tests.serving import serve_in_thread
 
@@ -45,7 +44,7 @@ def route(host, to=None, **changes):
         "month": "2026-11",
         "month_ends_at": "2099-12-01T00:00:00Z",
     }
-    return read(Route, given | changes)
+    return msgspec.convert(given | changes, Route)
 
 
 class FakePortal:

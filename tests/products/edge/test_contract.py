@@ -78,12 +78,16 @@ REPORT = {
 }
 
 
+def read(kind, document):
+    return kind.from_bytes(json.dumps(document).encode())
+
+
 def changed(document, **changes):
     return {**document, **changes}
 
 
 def test_a_table_is_read_as_it_was_written():
-    table = RouteTable.from_json(TABLE)
+    table = read(RouteTable, TABLE)
 
     assert table == RouteTable(
         2,
@@ -111,7 +115,7 @@ def test_a_table_is_read_as_it_was_written():
 
 
 def test_a_report_and_its_answer_are_read_as_they_were_written():
-    report = UsageReport.from_json(REPORT)
+    report = read(UsageReport, REPORT)
     answer = UsageAnswer(2, 0, (RejectedRecord("edge-1.01J.42", "Unknown."),), "epoch")
 
     assert json.loads(report.to_bytes()) == REPORT
@@ -124,7 +128,7 @@ def test_a_report_and_its_answer_are_read_as_they_were_written():
 def test_fields_with_a_default_may_be_absent():
     short = {k: v for k, v in ROUTE.items() if k not in {"drain_mode", "drain_until"}}
 
-    (route,) = RouteTable.from_json(changed(TABLE, routes=[short])).routes
+    (route,) = read(RouteTable, changed(TABLE, routes=[short])).routes
 
     assert (route.drain_mode, route.drain_until) == ("keep", None)
 
@@ -169,7 +173,7 @@ WRONG_TABLES = {
 @pytest.mark.parametrize("document, place", WRONG_TABLES.values(), ids=WRONG_TABLES)
 def test_a_wrong_table_is_refused_and_the_place_is_named(document, place):
     with pytest.raises(ContractError) as refused:
-        RouteTable.from_json(document)
+        read(RouteTable, document)
 
     assert str(refused.value).partition(": ")[0] == place
 
@@ -184,7 +188,7 @@ def test_a_wrong_table_is_refused_and_the_place_is_named(document, place):
 )
 def test_a_table_with_a_service_or_host_twice_or_a_host_in_capitals_is_refused(more):
     with pytest.raises(ContractError, match="twice"):
-        RouteTable.from_json(changed(TABLE, routes=[ROUTE, changed(ROUTE, **more)]))
+        read(RouteTable, changed(TABLE, routes=[ROUTE, changed(ROUTE, **more)]))
 
 
 (CONNECTION,), (DELIVERY,) = REPORT["connections"], REPORT["delivery"]
@@ -220,7 +224,7 @@ def test_a_connection_record_with_a_wrong_value_is_refused(field, value):
     records = [CONNECTION, changed(CONNECTION, **{field: value})]
 
     with pytest.raises(ContractError, match=r"^connections\[1\]"):
-        UsageReport.from_json(changed(REPORT, connections=records))
+        read(UsageReport, changed(REPORT, connections=records))
 
 
 @pytest.mark.parametrize(
@@ -235,15 +239,15 @@ def test_a_connection_record_with_a_wrong_value_is_refused(field, value):
 )
 def test_a_delivery_record_with_a_wrong_value_is_refused(field, value):
     with pytest.raises(ContractError, match=r"^delivery\[0\]"):
-        UsageReport.from_json(
-            changed(REPORT, delivery=[changed(DELIVERY, **{field: value})])
+        read(
+            UsageReport, changed(REPORT, delivery=[changed(DELIVERY, **{field: value})])
         )
 
 
 @pytest.mark.parametrize("change", [{"instance": ""}, {"sent_at": "now"}])
 def test_a_report_with_a_wrong_value_is_refused(change):
     with pytest.raises(ContractError):
-        UsageReport.from_json(changed(REPORT, **change))
+        read(UsageReport, changed(REPORT, **change))
 
 
 @pytest.mark.parametrize(
@@ -262,22 +266,6 @@ def test_a_report_with_a_wrong_value_is_refused(change):
 def test_what_is_not_plain_json_is_refused(text):
     with pytest.raises(ContractError):
         EdgeStatus.from_bytes(text)
-
-
-@pytest.mark.parametrize(
-    "twice",
-    [
-        b'"edge":"edge-1","edge":"edge-1",',
-        b'"edge" : "edge-1", "edge" : "edge-2", ',
-        b'"edge":"\\u003a","edge":"edge-1",',
-    ],
-)
-def test_a_name_that_appears_twice_is_refused(twice):
-    once = UsageReport.from_json(REPORT).to_bytes()
-    text = once.replace(b'"edge":"edge-1",', twice)
-
-    with pytest.raises(ContractError, match="twice"):
-        UsageReport.from_bytes(text)
 
 
 def test_a_text_with_spaces_and_escapes_is_read_as_the_plain_one():
@@ -303,12 +291,12 @@ _JSON = st.recursive(
 @given(st.sampled_from(sorted(ROUTE)), _JSON)
 def test_any_value_anywhere_is_read_exactly_or_refused(name, value):
     try:
-        (route,) = RouteTable.from_json(with_route(**{name: value})).routes
+        (route,) = read(RouteTable, with_route(**{name: value})).routes
     except ContractError:
         return
 
-    read = msgspec.to_builtins(getattr(route, name))
-    assert json.dumps(read) == json.dumps(value)
+    found = msgspec.to_builtins(getattr(route, name))
+    assert json.dumps(found) == json.dumps(value)
 
 
 @given(st.binary(max_size=100))

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from products.edge.contract import (
     ConnectionRecord,
     DeliveryRecord,
     UsageAnswer,
     UsageReport,
-    read,
 )
 from products.metering.commands import ingest
 from products.metering.models import ConnectionUsage, Edge
@@ -33,8 +34,7 @@ def record(number: int = 1, **fields: Any) -> ConnectionRecord:
     """Return a record of a connection that started 90 seconds before NOW and is open."""
     started_at = fields.pop("started_at", NOW - timedelta(seconds=90))
     edge = fields.pop("edge", "edge-1")
-    return read(
-        ConnectionRecord,
+    return msgspec.convert(
         {
             "id": f"{edge}.{INSTANCE}.{number}",
             "service": "service-1",
@@ -46,12 +46,12 @@ def record(number: int = 1, **fields: Any) -> ConnectionRecord:
             "final": False,
         }
         | fields,
+        ConnectionRecord,
     )
 
 
 def delivery(**fields: Any) -> DeliveryRecord:
-    return read(
-        DeliveryRecord,
+    return msgspec.convert(
         {
             "service": "service-1",
             "hour": "2026-11-22T11:00:00Z",
@@ -60,6 +60,7 @@ def delivery(**fields: Any) -> DeliveryRecord:
             "bytes_to_client": 70_000,
         }
         | fields,
+        DeliveryRecord,
     )
 
 
