@@ -154,16 +154,12 @@ class ErrorResponse(Exception):
         self.headers = headers
         super().__init__(self.sentence)
 
-    @property
-    def status(self) -> HTTPStatus:
-        """The status code of the response."""
-        return self.error.status
-
     def to_bytes(self, *, with_body: bool = True) -> bytes:
         """Return the whole response as it is sent."""
         body = (self.sentence + "\n").encode()
+        status = self.error.status
         lines = (
-            f"HTTP/1.1 {self.status.value} {self.status.phrase}",
+            f"HTTP/1.1 {status.value} {status.phrase}",
             "Content-Type: text/plain; charset=utf-8",
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",

@@ -5,9 +5,12 @@ import contextlib
 import time
 from ipaddress import IPv6Address, ip_address
 
+from products.edge.contract import Route
 from products.edge.errors import EdgeError
+from products.edge.headers import RequestHead
 from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.settings import Limits
+from products.edge.table import PreparedRoute
 from products.edge.tls import SERVER_NAME
 from products.edge.usage.meter import UsageMeter
 
@@ -17,12 +20,12 @@ class ConnectionLimiter:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._handshakes: set[ClientConnection] = set()
+        self.handshakes: set[ClientConnection] = set()
         self._by_address: dict[str, set[ClientConnection]] = {}
 
     def rejection(self, address: str) -> EdgeError | None:
         """Return why an address may not have another connection; None if it may."""
-        if len(self._handshakes) >= self._limits.handshakes:
+        if len(self.handshakes) >= self._limits.handshakes:
             return EdgeError.CONNECTION_LIMIT
         others = self._by_address.get(address, ())
         if len(others) >= self._limits.handshakes_per_address:
@@ -31,19 +34,12 @@ class ConnectionLimiter:
 
     def take(self, client: "ClientConnection") -> None:
         """Count a client that has begun to connect."""
-        self._handshakes.add(client)
+        self.handshakes.add(client)
         self._by_address.setdefault(client.address, set()).add(client)
-
-    def end_handshake(self, client: "ClientConnection") -> None:
-        """Count a client only for its address from now on, because its request may take long.
-
-        Slow bodies must not keep WebSockets out.
-        """
-        self._handshakes.discard(client)
 
     def release(self, client: "ClientConnection") -> None:
         """Count a client no longer; may be called more than once."""
-        self._handshakes.discard(client)
+        self.handshakes.discard(client)
         others = self._by_address.get(client.address, set())
         others.discard(client)
         if not others:
@@ -56,6 +52,8 @@ class ClientConnection(BufferedStream):
     The server's sweep stops a task that has reached its deadline.
     """
 
+    head: RequestHead  # of the request, once it was read
+    prepared: PreparedRoute  # of its host, once it was found
     head_too_large = EdgeError.HEADERS_TOO_LARGE
     not_http = EdgeError.NOT_HTTP
 
@@ -72,18 +70,17 @@ class ClientConnection(BufferedStream):
         self.task: asyncio.Task[None] | None = None
         self.rejection: EdgeError | None = None  # the response instead of the origin's
         self.has_response = False  # it has begun
-        self.service = ""
-        self.method = b""
         self.head_bytes = 0  # length of the request's head
+        self.is_head_request = False  # its response has no body
         self._limits = limits
         self._limiter = limiter
         self._meter = meter
         self.allow(limits.head_seconds, EdgeError.REQUEST_TIMEOUT)
 
     @property
-    def scheme(self) -> str:
-        """The scheme that the client used."""
-        return "https" if self.is_tls else "http"
+    def route(self) -> Route:
+        """The route of the request's host."""
+        return self.prepared.route
 
     @property
     def server_name(self) -> str:
@@ -113,14 +110,17 @@ class ClientConnection(BufferedStream):
             self.task.cancel()
 
     def end_handshake(self) -> None:
-        """Count only for the address from now on."""
-        self._limiter.end_handshake(self)
+        """Count only for the address from now on, because an ordinary request may take long.
+
+        Slow bodies must not keep WebSockets out.
+        """
+        self._limiter.handshakes.discard(self)
 
     def count_request(self) -> None:
         """Count the request as delivered, and no longer among those that are open."""
         self.has_response = True
         self._limiter.release(self)
-        self._meter.delivered(self.service, 1, self.head_bytes, 0)
+        self._meter.delivered(self.route.service, 1, self.head_bytes, 0)
 
     async def receive(self) -> bytes:
         """Read and count a part of the request's body; empty at the end. Raises StreamClosed."""
@@ -154,7 +154,7 @@ class ClientConnection(BufferedStream):
     def _count(self, sent: int, received: int) -> None:
         """Count bytes that the client sent or received; they extend the deadline."""
         self.deadline = time.monotonic() + self._limits.quiet_seconds
-        self._meter.delivered(self.service, 0, sent, received)
+        self._meter.delivered(self.route.service, 0, sent, received)
 
 
 def client_address(peer: tuple[str, int]) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from products.edge.access_log import AccessLog, LoggedRequest
-from products.edge.contract import Route
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import (
     Fields,
@@ -69,21 +68,19 @@ class RequestHandler:
         self.rejected = 0  # upgrades above a limit
         self._on_tunnel_end = self._tunnel_ended  # one bound method for all tunnels
 
-    async def handle(self, client: ClientConnection, head: RequestHead) -> bool:
-        """Handle a request; True when it became a tunnel.
+    async def handle(self, client: ClientConnection) -> bool:
+        """Handle a client's request; True when it became a tunnel.
 
         Upgrades need WebSockets to be on; ordinary requests do not (R12). Raises
         ErrorResponse while nothing was sent to the client, then BodyMalformed or StreamClosed.
         """
-        prepared = self._route_of(head.host)
-        if client.server_name not in ("", head.host):
+        client.prepared = self._route_of(client.head.host)
+        if client.server_name not in ("", client.head.host):
             raise ErrorResponse(EdgeError.MISDIRECTED)
-        client.service = prepared.route.service
-        client.method = head.method
-        require_no_loop(head, prepared.loop)
-        if head.wants_websocket:
-            return await self._upgrade(client, head, prepared)
-        await self._forward(client, head, prepared)
+        require_no_loop(client.head, client.prepared.loop)
+        if client.head.wants_websocket:
+            return await self._upgrade(client)
+        await self._forward(client)
         return False
 
     def apply(self, routes: RouteIndex, now: float) -> None:
@@ -111,56 +108,53 @@ class RequestHandler:
             raise ErrorResponse(EdgeError.HOST_UNKNOWN, host=host)
         return prepared
 
-    def _require_entitled(
-        self, route: Route, client: ClientConnection, head: RequestHead
-    ) -> None:
-        if route.websockets:
-            return
-        sentence = route.refusal_sentence
-        self._note(route, head, client, refused=sentence)
-        raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
+    def _require_entitled(self, client: ClientConnection) -> None:
+        if not client.route.websockets:
+            sentence = client.route.refusal_sentence
+            self._note(client, refused=sentence)
+            raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
-    async def _forward(
-        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
-    ) -> None:
-        origin = await self._request(
-            client, head, prepared, _framing_fields(head), self._limits.response_seconds
-        )
+    async def _forward(self, client: ClientConnection) -> None:
+        hop = _framing_fields(client.head)
+        origin = await self._request(client, hop, self._limits.response_seconds)
         client.end_handshake()
-        self._note(prepared.route, head, client)
-        sending = asyncio.ensure_future(_send_body(client, origin, head))
+        self._note(client)
+        sending = asyncio.ensure_future(_send_body(client, origin))
         try:
-            interim_to = client if head.is_http11 else None
+            interim_to = client if client.head.is_http11 else None
             response = await _read_response(origin, self._limits, interim_to)
-            await _relay_response(client, origin, head, response)
+            await _relay_response(client, origin, response)
         finally:
             sending.cancel()
             origin.transport.abort()
 
-    async def _upgrade(
-        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
-    ) -> bool:
+    async def _upgrade(self, client: ClientConnection) -> bool:
         """Shake hands with the origin; True if that opened a tunnel."""
-        require_handshake(head)
-        route = prepared.route
-        self._require_entitled(route, client, head)
+        require_handshake(client.head)
+        self._require_entitled(client)
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
-        self._take_tunnel(route, client, head)
+        route = client.route
+        try:
+            self._limiter.take(route)
+        except ErrorResponse as error:
+            self.rejected += 1
+            self._note(client, refused=error.sentence)
+            raise
         origin = None
         is_tunnel = False
         try:
             origin = await self._request(
-                client, head, prepared, _HANDSHAKE_FIELDS, self._limits.head_seconds
+                client, _HANDSHAKE_FIELDS, self._limits.head_seconds
             )
             response = await _read_response(origin, self._limits)
             if response.opens_websocket:
-                await self._open_tunnel(client, head, origin, response)
+                await self._open_tunnel(client, origin, response)
                 is_tunnel = True
             else:
                 # Neither billed nor logged as a connection. Nothing that the client sends
                 # after it reaches the origin.
-                await _relay_response(client, origin, head, response)
+                await _relay_response(client, origin, response)
         finally:
             if not is_tunnel:
                 self._limiter.release(route.service, route.account)
@@ -168,30 +162,16 @@ class RequestHandler:
                     origin.transport.abort()
         return is_tunnel
 
-    def _take_tunnel(
-        self, route: Route, client: ClientConnection, head: RequestHead
-    ) -> None:
-        try:
-            self._limiter.take(route)
-        except ErrorResponse as error:
-            self.rejected += 1
-            self._note(route, head, client, refused=error.sentence)
-            raise
-
     async def _request(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        prepared: PreparedRoute,
-        hop: Fields,
-        seconds: float,
+        self, client: ClientConnection, hop: Fields, seconds: float
     ) -> BufferedStream:
         """Connect to the origin, send it the head, and allow it so many seconds to respond."""
-        route = prepared.route
+        route, prepared, head = client.route, client.prepared, client.head
         if route.origin is None:
             raise ErrorResponse(EdgeError.NO_ORIGIN)
+        scheme = "https" if client.is_tls else "http"
         fields = request_fields(
-            head, client=client.address, scheme=client.scheme, rules=prepared.rules
+            head, client=client.address, scheme=scheme, rules=prepared.rules
         )
         host = prepared.override_host or head.host_field
         request = request_bytes(head, fields, host=host, hop=[*hop, prepared.loop])
@@ -202,30 +182,26 @@ class RequestHandler:
         return origin
 
     async def _open_tunnel(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        origin: BufferedStream,
-        response: ResponseHead,
+        self, client: ClientConnection, origin: BufferedStream, response: ResponseHead
     ) -> None:
         # The table may have changed meanwhile. If the service has a new origin, this
         # connection still counts as its own; if the host has a new service, it does not.
-        route = self._route_of(head.host).route
-        if route.service != client.service:
-            raise ErrorResponse(EdgeError.HOST_MOVED, host=head.host)
-        self._require_entitled(route, client, head)
+        before = client.route
+        client.prepared = self._route_of(client.head.host)
+        if client.route.service != before.service:
+            raise ErrorResponse(EdgeError.HOST_MOVED, host=client.head.host)
+        self._require_entitled(client)
         try:
             counted = await self._meter.begin(
-                route, client.head_bytes, len(response.raw)
+                client.route, client.head_bytes, len(response.raw)
             )
         except StoreUnwritable as error:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
-        number = counted.number
-        tunnel = Tunnel(route, self._limits, number, self._on_tunnel_end)
+        tunnel = Tunnel(before, self._limits, counted.number, self._on_tunnel_end)
         tunnel.start(client, origin, client.head_bytes, response.raw)
         counted.tunnel = tunnel
-        self.tunnels[number] = tunnel
-        self._note(route, head, client)
+        self.tunnels[counted.number] = tunnel
+        self._note(client)
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
         del self.tunnels[tunnel.number]
@@ -235,19 +211,13 @@ class RequestHandler:
         if tunnel.is_closed_by_edge:
             self._meter.flush()  # before the connections are closed
 
-    def _note(
-        self,
-        route: Route,
-        head: RequestHead,
-        client: ClientConnection,
-        *,
-        refused: str = "",
-    ) -> None:
+    def _note(self, client: ClientConnection, *, refused: str = "") -> None:
         at_us = time.time_ns() // 1000
+        head = client.head
         request = LoggedRequest(
             client.address, head.method, head.target, head.host, head.named
         )
-        self._log.note(route, request, at_us=at_us, refused=refused)
+        self._log.note(client.route, request, at_us=at_us, refused=refused)
 
 
 def _framing_fields(head: RequestHead) -> Fields:
@@ -279,10 +249,7 @@ async def _read_response(
 
 
 async def _relay_response(
-    client: ClientConnection,
-    origin: BufferedStream,
-    head: RequestHead,
-    response: ResponseHead,
+    client: ClientConnection, origin: BufferedStream, response: ResponseHead
 ) -> None:
     """Send a response to the client, with new framing, as the last of its connection.
 
@@ -291,8 +258,8 @@ async def _relay_response(
     """
     if response.is_switching:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-    body = response.body(head.method)
-    in_chunks = head.is_http11 and body.length is None
+    body = response.body(client.head.method)
+    in_chunks = client.head.is_http11 and body.length is None
     fields = response_fields(response.fields, response.connection)
     if in_chunks:
         fields.append((b"Transfer-Encoding", b"chunked"))
@@ -308,11 +275,9 @@ async def _relay_response(
     await _relay_body(origin.read_some, body, client.send, in_chunks=in_chunks)
 
 
-async def _send_body(
-    client: ClientConnection, origin: BufferedStream, head: RequestHead
-) -> None:
+async def _send_body(client: ClientConnection, origin: BufferedStream) -> None:
     """Send the request's body to the origin; a fault in it ends the request."""
-    body = BodyReader(head.body_bytes)
+    body = BodyReader(client.head.body_bytes)
     try:
         await _relay_body(
             client.receive, body, origin.write, in_chunks=body.length is None

@@ -89,9 +89,8 @@ class ResponseHead:
         """Return the reader for the body that follows (RFC 9112, 6.3)."""
         if method == b"HEAD" or self.status in _STATUSES_WITHOUT_BODY:
             return BodyReader(0)
-        if self.is_chunked or self.length is not None:
-            return BodyReader(None if self.is_chunked else self.length)
-        return BodyReader(None, ends_with_connection=True)
+        is_framed = self.is_chunked or self.length is not None
+        return BodyReader(self.length, ends_with_connection=not is_framed)
 
 
 class BodyReader:

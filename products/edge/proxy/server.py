@@ -55,7 +55,8 @@ class Server:
             self._limiter.take(client)
         else:
             self.rejected += 1
-            if tls is not None or self._is_flooded:
+            most = self._limits.connections + _MAX_REJECTIONS
+            if tls is not None or self.descriptors >= most:
                 accepted.close()
                 return
         self.clients.add(client)
@@ -78,10 +79,6 @@ class Server:
         """End all connections immediately."""
         for client in self.clients:
             client.stop(None)
-
-    @property
-    def _is_flooded(self) -> bool:
-        return self.descriptors >= self._limits.connections + _MAX_REJECTIONS
 
     def _rejection(self, address: str) -> EdgeError | None:
         if self.descriptors + 2 > self._limits.connections:
@@ -149,15 +146,16 @@ class Server:
             if client.rejection is None:
                 raw = await client.read_head(self._limits.head_bytes)
                 client.head_bytes = len(raw)
-                head = parse_request(raw, max_fields=self._limits.head_lines)
-                return None if await self._handler.handle(client, head) else b""
+                client.head = parse_request(raw, max_fields=self._limits.head_lines)
+                client.is_head_request = client.head.method == b"HEAD"
+                return None if await self._handler.handle(client) else b""
         except ErrorResponse as error:
-            return error.to_bytes(with_body=client.method != b"HEAD")
+            return error.to_bytes(with_body=not client.is_head_request)
         except asyncio.CancelledError:
             if client.rejection is None:
                 raise
         rejection = ErrorResponse(client.rejection)
-        return rejection.to_bytes(with_body=client.method != b"HEAD")
+        return rejection.to_bytes(with_body=not client.is_head_request)
 
     async def _finish(self, client: ClientConnection, last: bytes) -> None:
         self._limiter.release(client)

@@ -308,7 +308,7 @@ def test_a_response_that_llhttp_accepts_is_checked_further(name):
     assert found.is_complete
     with pytest.raises(ErrorResponse) as refused:
         parse_response(ACCEPTED_RESPONSES[name])
-    assert refused.value.status == 502
+    assert refused.value.error.status == 502
 
 
 class Found:

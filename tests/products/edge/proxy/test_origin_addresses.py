@@ -41,7 +41,7 @@ async def test_a_denied_address_is_never_connected_to(address):
     with pytest.raises(ErrorResponse) as refused:
         await connector.connect(origin(there.port, address=address), account="acme")
 
-    assert refused.value.status == 502
+    assert refused.value.error.status == 502
     assert there.connections == 0
     there.close()
 
