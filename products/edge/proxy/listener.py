@@ -94,22 +94,19 @@ class Certificates:
 
     def reload(self) -> None:
         """Read new and changed files; a faulty file changes nothing."""
-        seen = set()
-        for path in self._folder.glob("*.pem"):
-            name = path.stem.lower()
-            seen.add(name)
+        paths = {path.stem.lower(): path for path in self._folder.glob("*.pem")}
+        for name, path in paths.items():
             try:
                 state = path.stat()
                 stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
-                if self._stamps.get(name) == stamp:
-                    continue
-                self._stamps[name] = stamp
-                context = client_tls()
-                load_certificate(context, path)
-                self._contexts[name] = context
+                if self._stamps.get(name) != stamp:
+                    self._stamps[name] = stamp
+                    context = client_tls()
+                    load_certificate(context, path)
+                    self._contexts[name] = context
             except OSError as error:  # includes ssl.SSLError
                 log.warning("The certificate %s is not used: %s", path.name, error)
-        for name in self._contexts.keys() - seen:
+        for name in self._contexts.keys() - paths.keys():
             del self._contexts[name], self._stamps[name]
 
     def _choose(

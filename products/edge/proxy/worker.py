@@ -40,6 +40,7 @@ _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings
 _STATUS_SECONDS = 1.0
 _TUNNEL_SWEEP_SECONDS = 1.0
+_DRAIN_SECONDS = 0.1  # between two looks whether all have ended
 _TICK_PARTS = 20
 _TUNNELS_PER_BATCH = 1000
 _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
@@ -132,13 +133,10 @@ class Worker:
             self._access_log,
         )
         self.server = Server(self.limits, self.handler, self.meter)
-        self._certificates = (
-            Certificates(Path(settings.certificate_folder))
-            if settings.certificate_folder
-            else None
-        )
         self._listeners = [Listener(settings.bind, settings.port, self.server.accept)]
-        if self._certificates is not None and settings.tls_port:
+        self._certificates = None
+        if settings.certificate_folder:
+            self._certificates = Certificates(Path(settings.certificate_folder))
             accept = functools.partial(self.server.accept, tls=self._certificates.tls)
             self._listeners.append(Listener(settings.bind, settings.tls_port, accept))
         self._part = 0
@@ -232,21 +230,16 @@ class Worker:
         )
         self._channel.send(WorkerReport(status=status))
 
-    @property
-    def _is_busy(self) -> bool:
-        """Whether a client is connected, even in a TLS handshake."""
-        return bool(self.server.clients or self.handler.tunnels)
-
     async def _drain(self) -> None:
         """Accept the connections that already wait, and let open ones end until the deadline."""
         for listener in self._listeners:
             listener.close()
-        until = time.monotonic() + self.limits.drain_seconds
-        while self._is_busy and not self._stop_immediately.is_set():
-            if time.monotonic() >= until:
-                break
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop_immediately.wait(), 0.1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.drain_seconds):
+                while self.server.clients or self.handler.tunnels:
+                    if self._stop_immediately.is_set():
+                        break
+                    await asyncio.sleep(_DRAIN_SECONDS)
         for tunnel in list(self.handler.tunnels.values()):
             tunnel.close_now()
         self.server.abort_all()
@@ -278,11 +271,6 @@ def _within_descriptors(limits: Limits) -> Limits:
     )
 
 
-def _exit_with_parent() -> None:
-    # Without the control process, the usage counted here would not be reported.
-    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-
-
 def _calm_collector() -> None:
     # Collecting rarely is quicker; connections leave no reference cycles behind.
     gc.collect()
@@ -308,5 +296,6 @@ async def _main(descriptor: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
-    _exit_with_parent()
+    # Without the control process, the usage counted here would not be reported.
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     uvloop.run(_main(int(sys.argv[1])))
