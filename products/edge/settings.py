@@ -1,6 +1,7 @@
 """What an operator can set on an edge, with safe defaults; and the ids of its instances."""
 
 import secrets
+import time
 from dataclasses import dataclass, replace
 
 VERSION = "0.1.0"
@@ -77,12 +78,12 @@ def with_tunnel_limits(limits: Limits, *, capacity: int, processes: int = 1) -> 
     )
 
 
-def make_instance_id(milliseconds: int) -> str:
-    """Return the id of an instance started at a time, in milliseconds since 1970.
+def make_instance_id() -> str:
+    """Return the id of an instance that starts now.
 
     It is a ULID, 48 bits of time and 80 random bits, so ids sort by time.
     """
-    number = milliseconds << 80 | secrets.randbits(80)
+    number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     return "".join(
         _ULID_ALPHABET[number >> (5 * place) & 31]
         for place in reversed(range(_ULID_LENGTH))

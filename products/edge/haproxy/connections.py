@@ -477,6 +477,6 @@ def _instance_of(folder: Path, identity: str) -> str:
         known = msgspec.json.decode(path.read_bytes(), type=_Instance)
         if known.master == identity:
             return known.instance
-    instance = make_instance_id(time.time_ns() // 1_000_000)
+    instance = make_instance_id()
     atomic_write(path, msgspec.json.encode(_Instance(instance, identity)))
     return instance

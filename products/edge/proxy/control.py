@@ -85,7 +85,7 @@ class WorkerPool:
         backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            instance = make_instance_id(time.time_ns() // 1_000_000)
+            instance = make_instance_id()
             try:
                 await self._run_one(instance)
             except OSError as error:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +62,16 @@ class Command(BaseCommand):
 
 def command_of(name: str, credential: Path, options: Sequence[str]) -> list[str]:
     """Return the command line of an edge on this machine; later options override earlier ones."""
-    command = [
-        sys.executable,
-        "-m",
-        "products.edge",
-        "--portal",
-        settings.EDGE_API_URL,
-        "--credential-file",
-        str(credential),
-        "--bind",
-        f"127.0.0.1:{settings.EDGE_PORT}",
-        "--data-dir",
-        str(data_folder(name)),
-        "--name",
-        name,
-    ]
+    own = {
+        "--portal": settings.EDGE_API_URL,
+        "--credential-file": str(credential),
+        "--bind": f"127.0.0.1:{settings.EDGE_PORT}",
+        "--data-dir": str(data_folder(name)),
+        "--name": name,
+    }
+    if settings.ORIGIN_CA_FILE:
+        own["--ca-file"] = settings.ORIGIN_CA_FILE
+    command = [sys.executable, "-m", "products.edge", *chain(*own.items())]
     for network in settings.PRIVATE_ORIGINS:
         command += ["--allow-private", str(network)]
-    if settings.ORIGIN_CA_FILE:
-        command += ["--ca-file", settings.ORIGIN_CA_FILE]
     return [*command, *options]
