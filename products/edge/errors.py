@@ -9,10 +9,8 @@ from enum import Enum
 from http import HTTPStatus
 
 _MAX_SHOWN = 200  # bytes of an error response's body
-_RECORD_PLACES = (
-    "connections[",
-    "delivery[",
-)  # how a ContractError about a record starts
+# How a ContractError about a record starts.
+_RECORD_PLACES = ("connections[", "delivery[")
 
 
 class StartupError(Exception):

@@ -55,17 +55,14 @@ class OriginConnector:
         self, origin: Origin, addresses: Sequence[Address]
     ) -> BufferedStream:
         # Only connecting is tried again. A head is never sent twice.
+        seconds = self._limits.connect_seconds / len(addresses)
         for address in addresses[:-1]:
             try:
-                async with asyncio.timeout(
-                    self._limits.connect_seconds / len(addresses)
-                ):
+                async with asyncio.timeout(seconds):
                     return await self._connect(origin, str(address))
             except ssl.SSLError:
                 raise  # an origin that responds with a wrong certificate is no reason for the next
-            except (
-                OSError
-            ):  # includes TimeoutError, and networks that cannot be reached
+            except OSError:  # also TimeoutError, and networks that cannot be reached
                 continue
         return await self._connect(origin, str(addresses[-1]))
 

@@ -20,9 +20,8 @@ class Relay(asyncio.Protocol):
     )  # fmt: skip
 
     peer: "Relay"
-    output: (
-        "asyncio.WriteTransport | Relay"  # the other side's, or this when that is gone
-    )
+    # The other side's transport, or this relay when that is gone.
+    output: "asyncio.WriteTransport | Relay"
 
     def __init__(self, tunnel: "Tunnel", stream: BufferedStream, count: int) -> None:
         """Prepare to take over a stream's transport; `count` bytes are already counted."""
@@ -259,10 +258,7 @@ class TunnelLimiter:
 
     def release(self, service: str, account: str) -> None:
         """Stop counting a tunnel."""
-        for counter, key in (
-            (self._by_service, service),
-            (self._by_account, account),
-        ):
+        for counter, key in ((self._by_service, service), (self._by_account, account)):
             counter[key] -= 1
             if not counter[key]:
                 del counter[key]
