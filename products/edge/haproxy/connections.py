@@ -31,7 +31,7 @@ from products.edge.usage.store import (
     StoredConnection,
     StoredUsage,
     StoreUnwritable,
-    resume_store,
+    UsageStore,
 )
 from products.instants import iso_instant
 
@@ -159,7 +159,7 @@ class MeteringSession:
         """
         self.identity = identity
         self.instance = _instance_of(folder, identity)
-        self.store = resume_store(usage_folder / self.instance, max_bytes=max_bytes)
+        self.store = UsageStore(usage_folder / self.instance, max_bytes=max_bytes)
         self.meter = UsageMeter(self.store)
         self._route_of = route_of
         self._polls = 0
@@ -279,8 +279,11 @@ class MeteringSession:
 
     def _begin(self, number: int, service: str, started_us: int) -> bool:
         """Start to count a connection; False if it is known, or cannot be counted."""
-        if number in self.meter.open or self._has_ended(number):
-            return False
+        try:
+            if number in self.meter.open or self.meter.has_ended(number):
+                return False
+        except StoreUnwritable:
+            return False  # rather not counted than twice; the next poll asks again
         route = self._route_of(service)
         started_us = min(started_us, time.time_ns() // 1000)
         month = route.month if route else iso_instant(started_us)[:7]
@@ -298,12 +301,6 @@ class MeteringSession:
             )
         )
         return True
-
-    def _has_ended(self, number: int) -> bool:
-        try:
-            return self.meter.has_ended(number)
-        except StoreUnwritable:
-            return True  # rather not counted than twice; the next poll asks again
 
     def _has_unknown_months(self, started_us: int, month: str) -> bool:
         """Say whether a damaged file took the bytes that a connection had in months before.
@@ -424,7 +421,18 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
         refused = route.refusal_sentence
     elif line["ev"] in LIMIT_ERRORS:
         refused = LIMIT_ERRORS[line["ev"]].sentence()
-    access_log.note(route, _request_of(line), at_us=int(line["at"]), refused=refused)
+    fields = {
+        name.encode("latin-1"): [value.encode("latin-1")]
+        for name, value in line["fields"].items()
+    }
+    request = LoggedRequest(
+        client=line["client"],
+        method=line["method"].encode("latin-1"),
+        target=line["path"].encode("latin-1"),
+        host=str(line["host"]),
+        fields=fields,
+    )
+    access_log.note(route, request, at_us=int(line["at"]), refused=refused)
 
 
 def _set_seen(connection: OpenConnection, seen_ns: int) -> None:
@@ -447,20 +455,6 @@ def _monotonic_of(time_us: int) -> int:
     """Return the monotonic clock's nanoseconds at an instant in the past."""
     ago_ns = max(0, time.time_ns() - time_us * 1000)
     return time.monotonic_ns() - ago_ns
-
-
-def _request_of(line: Mapping[str, Any]) -> LoggedRequest:
-    fields = {
-        name.encode("latin-1"): [value.encode("latin-1")]
-        for name, value in line["fields"].items()
-    }
-    return LoggedRequest(
-        client=line["client"],
-        method=line["method"].encode("latin-1"),
-        target=line["path"].encode("latin-1"),
-        host=str(line["host"]),
-        fields=fields,
-    )
 
 
 class _Instance(msgspec.Struct):

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import socket
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ class Lines:
         """Receive in a folder; `take` is called with each line, and may raise."""
         self._folder = folder
         self._take = take
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._seen: dict[bytes, None] = {}  # the oldest first
         self._datagrams: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._directory = -1
@@ -74,10 +73,9 @@ class Lines:
             return
         self._seen[identity] = None
         if len(self._seen) > _MAX_REMEMBERED_LINES:
-            self._seen.popitem(last=False)
+            del self._seen[next(iter(self._seen))]
         try:
-            document = json.loads(line)
-            self._take(document)
+            self._take(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:
             self.unreadable += 1
             log.warning("A line from HAProxy is not valid: %s", error)

@@ -60,5 +60,5 @@ def quarantine_damaged(folder: Path, damage: Exception) -> Path:
         count += 1
     folder.rename(target)
     make_durable(folder.parent)
-    log.error("%s is damaged and its usage is not reported: %s", target, damage)
+    log.error("%s is damaged, and quarantined: %s", target, damage)
     return target

@@ -32,7 +32,6 @@ from products.edge.usage.readings import (
 STORE = "usage.db"
 _FORMAT = 1
 _PAGE_BYTES = 4096
-_MIN_PAGES = 16  # the tables alone take 6
 _MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
 _BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
 # Shorter: it holds the write lock while it waits for readers.
@@ -245,12 +244,11 @@ class Pruning(NamedTuple):
 class UsageStore:
     """The file of the instance that this process writes."""
 
-    def __init__(
-        self, folder: Path, *, max_bytes: int, is_replacement: bool = False
-    ) -> None:
-        """Open the file, or create it. Raises OSError.
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+        """Open the file that an earlier process left, or create it. Raises OSError.
 
-        It grows to `max_bytes`. `is_replacement` says that a damaged one was quarantined.
+        It is looked through first, which takes long if it is large; a damaged one is
+        quarantined and replaced. It grows to `max_bytes`.
         """
         self.folder = folder
         self._path = folder / STORE
@@ -258,12 +256,13 @@ class UsageStore:
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closed = False
         self._maintaining = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Else a power cut could take the folder with everything in it.
-        make_durable(folder.parent.parent)
-        make_durable(folder.parent)
+        try:
+            if self._path.exists():
+                check_store(self._path)
+        except StoreDamaged as error:
+            quarantine_damaged(folder, error)
         if not self._path.exists():
-            _create(self._path, is_replacement=is_replacement)
+            _create(self._path)
         self._connection = connect(self._path)
         # Of the thread that waits for the disk.
         self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
@@ -273,7 +272,7 @@ class UsageStore:
             run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
             run("PRAGMA cache_size = -2000")  # KiB
             run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
-            run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
+            run(f"PRAGMA max_page_count = {max_bytes // _PAGE_BYTES}")
             (self._revision, _) = run(_NEWEST).fetchone()
             (self.created_us, replaced) = run(
                 "SELECT created_us, is_replacement FROM state"
@@ -509,22 +508,14 @@ class StoredUsage:
             return self._connection.execute(query, values).fetchall()
 
 
-def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
-    """Open the file that an earlier process left to go on with, and look through it.
-
-    A damaged one is quarantined and replaced. Takes long if it is large. Raises OSError.
-    """
-    if (folder / STORE).exists():
-        try:
-            check_store(folder / STORE)
-        except StoreDamaged as error:
-            quarantine_damaged(folder, error)
-    is_replacement = bool(damaged_in(folder.parent, folder.name))
-    return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
-
-
-def _create(path: Path, *, is_replacement: bool) -> None:
+def _create(path: Path) -> None:
     """Create a file; it has another name until it is complete."""
+    folder = path.parent
+    is_replacement = bool(damaged_in(folder.parent, folder.name))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Else a power cut could take the folder with everything in it.
+    make_durable(folder.parent.parent)
+    make_durable(folder.parent)
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with translated(), contextlib.closing(connect(new, mode="rwc")) as connection:
@@ -535,7 +526,7 @@ def _create(path: Path, *, is_replacement: bool) -> None:
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     new.rename(path)
-    make_durable(path.parent)
+    make_durable(folder)
 
 
 def _value(connection: sqlite3.Connection, query: str, *values: object) -> Any:

@@ -7,7 +7,7 @@ from products.edge.haproxy.connections import RequestTotals
 from products.edge.haproxy.process import TableEntry
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.readings import read_values
-from products.edge.usage.store import StoredUsage, resume_store
+from products.edge.usage.store import StoredUsage, UsageStore
 
 
 class RequestMetering:
@@ -19,7 +19,7 @@ class RequestMetering:
 
     def start(self):
         """Start an agent, which continues from the notes of an earlier one."""
-        self.store = resume_store(self.folder, max_bytes=1 << 30)
+        self.store = UsageStore(self.folder, max_bytes=1 << 30)
         self.meter = UsageMeter(self.store)
         with StoredUsage(self.folder) as stored:
             self.requests = RequestTotals(

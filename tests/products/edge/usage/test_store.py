@@ -30,7 +30,6 @@ from products.edge.usage.store import (
     UsageStore,
     check_store,
     connect,
-    resume_store,
 )
 
 SERVICE = "a" * 22
@@ -461,7 +460,7 @@ def test_a_file_of_garbage_is_found_quarantine_damaged_and_replaced(folder, capl
     UsageStore(folder, max_bytes=LARGE).close()
     (folder / STORE).write_bytes(random.Random(3).randbytes(40_000))
 
-    store = resume_store(folder, max_bytes=LARGE)
+    store = UsageStore(folder, max_bytes=LARGE)
     store.write([reading(1)])
     store.close()
 
