@@ -190,7 +190,7 @@ class Agent:
         return EdgeStatus(
             engine="haproxy",
             revision=self._revision,
-            open_connections=self._keeper.open_count,
+            open_connections=len(self._session.meter.open) if self._session else 0,
             rejected_connections=self._keeper.rejected,
             log_lines_dropped=(
                 self._access_log.dropped
@@ -325,8 +325,12 @@ class Agent:
         )
 
     async def _sync(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        pruning = self._portal.reporter.pruning.get(session.instance)
         try:
-            await self._keeper.maintain(self._portal.reporter.pruning)
+            await asyncio.to_thread(session.store.maintain, pruning)
         except OSError as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400
 
@@ -353,7 +357,7 @@ class Agent:
                 return
             processes = await self._restart()
         identity = identity_of(processes.master)
-        if not self._keeper.is_open_for(identity):
+        if self._session is None or self._session.identity != identity:
             await self._open_session(identity)
         if self._session is not None:
             await self._lines.open()

@@ -27,7 +27,6 @@ from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
 from products.edge.settings import make_instance_id
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.store import (
-    Pruning,
     StoredConnection,
     StoredUsage,
     StoreUnwritable,
@@ -352,11 +351,6 @@ class SessionKeeper:
         self.rejected = 0  # upgrades above a limit
 
     @property
-    def open_count(self) -> int:
-        """How many connections are open, as far as it is known."""
-        return len(self.session.meter.open) if self.session else 0
-
-    @property
     def lost_lines(self) -> int:
         """How many lines never came, as far as it is known."""
         return self.session.unannounced if self.session else 0
@@ -370,16 +364,6 @@ class SessionKeeper:
     def may_be_written(self, instance: str) -> bool:
         """Say whether the file of an instance can still be written."""
         return self.session is None or instance == self.session.instance
-
-    async def maintain(self, pruning: Mapping[str, Pruning]) -> None:
-        """Make durable what is written, and prune it. Raises OSError."""
-        if (session := self.session) is not None:
-            allowed = pruning.get(session.instance)
-            await asyncio.to_thread(session.store.maintain, allowed)
-
-    def is_open_for(self, identity: str) -> bool:
-        """Say whether the session of this HAProxy is open."""
-        return self.session is not None and self.session.identity == identity
 
     async def open(self, identity: str) -> None:
         """Open the session of a HAProxy, instead of that of one that has exited.

@@ -47,10 +47,9 @@ def is_running(folder: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    else:
-        return False
     finally:
         os.close(descriptor)
+    return False
 
 
 def quarantine_damaged(folder: Path, damage: Exception) -> Path:

@@ -347,16 +347,13 @@ class Reporter:
         self.answers += 1
         for conflict in answer.conflicts:
             log.warning("The portal disputes %s: %s", conflict.id, conflict.reason)
-        self._compare_epoch(answer.ingest_epoch)
-
-    def _compare_epoch(self, epoch: str) -> None:
         before = self._known.epoch
-        if before == epoch:
-            return
-        self._complete_to = 0.0
-        self._known = _Known(epoch, {}, self._known.quarantined)
-        if before:
-            raise PortalRestored
+        if before != answer.ingest_epoch:
+            self._complete_to = 0.0
+            kept = self._known.quarantined
+            self._known = _Known(answer.ingest_epoch, {}, kept)
+            if before:
+                raise PortalRestored
 
     def _tidy(self, *, is_writable: bool) -> None:
         """Measure, and remove what is no longer needed.

@@ -153,23 +153,27 @@ class StoreDamaged(StoreUnwritable):
     """SQLite cannot read the file, or it is not a usage store."""
 
 
+_KINDS = {
+    sqlite3.SQLITE_BUSY: StoreBusy,
+    sqlite3.SQLITE_LOCKED: StoreBusy,
+    sqlite3.SQLITE_CORRUPT: StoreDamaged,
+    sqlite3.SQLITE_NOTADB: StoreDamaged,
+    sqlite3.SQLITE_ERROR: StoreDamaged,  # it does not have the tables
+}
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Raise StoreBusy, StoreDamaged or StoreUnwritable instead of SQLite's errors."""
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StoreBusy(str(error)) from error
-        # SQLITE_ERROR: it does not have the tables.
-        if code in {
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_NOTADB,
-            sqlite3.SQLITE_ERROR,
-        }:
-            raise StoreDamaged(str(error)) from error
-        raise StoreUnwritable(str(error)) from error
+        raise _failure_of(error) from error
+
+
+def _failure_of(error: sqlite3.Error) -> StoreUnwritable:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _KINDS.get(code, StoreUnwritable)(str(error))
 
 
 def connect(
@@ -203,15 +207,16 @@ def _decoded(data: bytes) -> str:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Write what the body writes in one transaction: all of it, or after an error nothing."""
-    with translated():
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.rollback()
-            raise
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise _failure_of(error) from error
+        raise
 
 
 def check_store(path: Path) -> None:
@@ -298,12 +303,13 @@ class UsageStore:
         now = time.time()
         connections, deliveries = [], []
         for revision, one in enumerate(readings, self._revision + 1):
-            values = astuple(one)
+            values = (*astuple(one), revision, now)
             if isinstance(one, DeliveryReading):
-                deliveries.append((*values, revision, now))
+                deliveries.append(values)
+            elif one.number <= _MAX_INTEGER:
+                connections.append(values)
             else:
-                number = _stored(one.number)
-                connections.append((number, *values[1:], revision, now))
+                connections.append((_stored(one.number), *values[1:]))
         with self._transaction() as connection:
             connection.executemany(_WRITE_CONNECTION, connections)
             if deliveries:
@@ -380,24 +386,20 @@ class UsageStore:
                 rows = self._maintenance.execute(_PRUNABLE, values).fetchall()
             # Revisions grow with time, so the first one that is too young ends it.
             old = [row for row in rows if row[1] < before]
-            self._delete([row for row in old if row[2]])
+            if gone := [row for row in old if row[2]]:
+                # By revision: a reading that was written again has a new one.
+                revisions = [row[:1] for row in gone]
+                with _transaction(self._maintenance):
+                    run = self._maintenance.executemany
+                    run("DELETE FROM connection WHERE revision = ?", revisions)
+                    run("DELETE FROM delivery WHERE revision = ?", revisions)
+                    self._maintenance.execute(_NOTE_PRUNED, gone[-1][:2])
             if len(old) < _PRUNE_ROWS:
                 return True
             if time.monotonic() >= deadline:
                 return False
             after = rows[-1][0]
             time.sleep(_PRUNE_PAUSE_SECONDS)
-
-    def _delete(self, rows: list[Row]) -> None:
-        """Delete readings by their revisions; one that was written again has a new one."""
-        if not rows:
-            return
-        revisions = [row[:1] for row in rows]
-        with _transaction(self._maintenance):
-            run = self._maintenance.executemany
-            run("DELETE FROM connection WHERE revision = ?", revisions)
-            run("DELETE FROM delivery WHERE revision = ?", revisions)
-            self._maintenance.execute(_NOTE_PRUNED, rows[-1][:2])
 
     def wait_when_busy(self) -> None:
         """From now on wait for another connection, instead of raising StoreBusy.

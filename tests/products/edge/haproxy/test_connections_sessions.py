@@ -14,7 +14,6 @@ from products.edge.haproxy.connections import (
     SessionKeeper,
 )
 from products.edge.haproxy.process import Processes
-from products.edge.usage.store import Pruning, StoredUsage
 from tests.products.edge.contract.speaking import (
     final_record,
     opened,
@@ -79,7 +78,7 @@ def test_a_line_without_a_session_is_left_to_the_tables(tmp_path):
     keeper.take(accept_line(1))
     asyncio.run(keeper.open("1@1"))
 
-    assert keeper.open_count == 0
+    assert not keeper.session.meter.open
 
 
 def test_a_session_that_cannot_be_opened_is_not_open_for_its_master(tmp_path):
@@ -89,11 +88,11 @@ def test_a_session_that_cannot_be_opened_is_not_open_for_its_master(tmp_path):
     with pytest.raises(OSError, match="instance.json"):  # noqa: RUF043
         asyncio.run(keeper.open("1@1"))
 
-    assert not keeper.is_open_for("1@1")
+    assert keeper.session is None
     assert keeper.is_refused
     (tmp_path / "instance.json").rmdir()
     asyncio.run(keeper.open("1@1"))
-    assert keeper.is_open_for("1@1")
+    assert keeper.session.identity == "1@1"
     assert not keeper.is_refused
 
 
@@ -159,20 +158,3 @@ def test_a_damaged_store_is_replaced_under_the_same_instance(tmp_path):
 
     assert after.session.instance == instance
     assert after.session.store.is_replacement
-
-
-def end_line(number):
-    counts = {"td": 5, "up": 1, "down": 1}
-    return accept_line(number) | {"ev": "end", "kind": "ws"} | counts
-
-
-def test_a_session_prunes_what_the_reporter_allows(tmp_path):
-    keeper = opened_keeper(tmp_path)
-    keeper.take(end_line(1))
-    pruning = {keeper.session.instance: Pruning(10, 1e12), "other": Pruning(99, 1e12)}
-
-    asyncio.run(keeper.maintain(pruning))
-    keeper.take(end_line(2))
-
-    with StoredUsage(keeper.session.store.folder) as stored:
-        assert stored.unsent_count(0) == 1

@@ -23,6 +23,7 @@ from products.edge.usage.readings import (
 )
 from products.edge.usage.store import (
     STORE,
+    Pruning,
     StoreBusy,
     StoreDamaged,
     StoredUsage,
@@ -676,6 +677,16 @@ def test_an_earlier_month_stays_as_long_as_its_connection_is_open(store, folder)
     store.prune(5, YOUNG)
 
     assert first == [reading(1), reading(1, month="2026-12")]
+    assert everything(folder) == []
+
+
+def test_a_store_is_kept_by_pruning_what_the_reporter_allows(store, folder):
+    store.write([reading(1, final=True)])
+    store.maintain(None)
+    kept = everything(folder)
+    store.maintain(Pruning(1, YOUNG))
+
+    assert kept == [reading(1, final=True)]
     assert everything(folder) == []
 
 
