@@ -19,7 +19,7 @@ edge: environment ## Start only an edge.
 
 test: environment-dev ## Run all tests, on SQLite or on the given DATABASE_URL.
 	@.ci/fastly-cli || true # a test that needs it is then not run, and fails in CI
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABASE_URL.
 	$(BIN)/python -m pytest -m nightly $(ARGS)

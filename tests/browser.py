@@ -18,11 +18,7 @@ from playwright.sync_api import (
 
 from tests.ci_rules import program
 
-SWITCHES = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-TEST_HOSTS = "--host-resolver-rules=MAP *.test 127.0.0.1"
+SWITCHES = ("--disable-gpu", "--host-resolver-rules=MAP *.test 127.0.0.1")
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 320, "height": 640}
 WAIT_MILLISECONDS = 60_000  # on a machine that runs much else
@@ -42,7 +38,7 @@ def chromium() -> Iterator[Browser]:
     """Start Chromium, and stop it at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program("browser"), args=[*SWITCHES.split(), TEST_HOSTS]
+            executable_path=program("browser"), args=SWITCHES
         )
         yield browser
         browser.close()
