@@ -35,6 +35,9 @@ class Migration(migrations.Migration):
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('date_format__in', ['english', 'iso', 'german', 'day-first', 'month-first'])), name='date_format_is_known'), models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_is_unique', violation_error_message='This email address already has a login.')],
+            },
         ),
         migrations.CreateModel(
             name='Account',
@@ -78,6 +81,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'API token',
+                'constraints': [models.CheckConstraint(condition=models.Q(('scope__in', ['global', 'global:read', 'purge_select', 'purge_all'])), name='token_scope_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('role', ''), ('user__isnull', False)), models.Q(('role__in', ['user', 'billing', 'engineer']), ('user', None)), _connector='OR'), name='token_has_a_user_or_a_role')],
             },
         ),
         migrations.CreateModel(
@@ -97,6 +101,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='accounts.account')),
                 ('inviter', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('accepted_at', None), ('revoked_at', None)), fields=('account', 'email'), name='one_open_invitation_per_address', violation_error_message='This address already has a pending invitation.')],
+            },
         ),
         migrations.CreateModel(
             name='KeptResponse',
@@ -122,6 +129,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='accounts.account')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account', 'user'), name='one_membership_per_user_and_account', violation_error_message='This user is already a member of the account.'), models.CheckConstraint(condition=models.Q(('role__in', ['user', 'billing', 'engineer', 'superuser'])), name='membership_role_is_known')],
+            },
         ),
         migrations.CreateModel(
             name='OutgoingMail',
@@ -142,34 +152,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'outgoing email',
             },
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('date_format__in', ['english', 'iso', 'german', 'day-first', 'month-first'])), name='date_format_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_is_unique', violation_error_message='This email address already has a login.'),
-        ),
-        migrations.AddConstraint(
-            model_name='apitoken',
-            constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['global', 'global:read', 'purge_select', 'purge_all'])), name='token_scope_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='apitoken',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('role', ''), ('user__isnull', False)), models.Q(('role__in', ['user', 'billing', 'engineer']), ('user', None)), _connector='OR'), name='token_has_a_user_or_a_role'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.UniqueConstraint(condition=models.Q(('accepted_at', None), ('revoked_at', None)), fields=('account', 'email'), name='one_open_invitation_per_address', violation_error_message='This address already has a pending invitation.'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('account', 'user'), name='one_membership_per_user_and_account', violation_error_message='This user is already a member of the account.'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['user', 'billing', 'engineer', 'superuser'])), name='membership_role_is_known'),
         ),
         migrations.CreateModel(
             name='Notice',

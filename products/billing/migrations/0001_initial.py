@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='credit_is_positive'), models.CheckConstraint(condition=models.Q(('source__in', ['grant', 'credit_note'])), name='credit_source_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -85,6 +86,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('kind', 'month'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month'), name='one_invoice_per_account_and_month', violation_error_message='The month already has an invoice.'), models.UniqueConstraint(condition=models.Q(('kind', 'late_usage'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month', 'currency'), name='one_late_usage_invoice_per_month_and_currency', violation_error_message='The month has an invoice of late usage.'), models.CheckConstraint(condition=models.Q(('kind__in', ['month', 'late_usage'])), name='invoice_kind_is_known'), models.UniqueConstraint(fields=('number',), name='invoice_number_is_unique', violation_error_message='The number is in use.'), models.CheckConstraint(condition=models.Q(models.Q(('finalized_at', None), ('number', None), ('status__in', ['open', 'draft'])), models.Q(('finalized_at__isnull', False), ('number__isnull', False), ('status', 'final')), models.Q(('number__isnull', False), ('status', 'void'), ('voided_at__isnull', False)), _connector='OR'), name='invoice_status_matches_its_number'), models.CheckConstraint(condition=models.Q(('credits_micros__gte', 0), ('due_micros__gte', 0), ('subtotal_micros', django.db.models.expressions.CombinedExpression(models.F('due_micros'), '+', models.F('credits_micros')))), name='invoice_credits_never_exceed_the_subtotal')],
+                'indexes': [models.Index(fields=['status', 'month'], name='invoice_status_month')],
             },
         ),
         migrations.CreateModel(
@@ -104,6 +107,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='credit_note_is_positive')],
             },
         ),
         migrations.CreateModel(
@@ -121,6 +125,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'credit ledger entry',
                 'verbose_name_plural': 'credit ledger entries',
                 'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('amount_micros__gt', 0), ('kind__in', ['granted', 'returned'])), models.Q(('amount_micros__lt', 0), ('kind__in', ['used', 'expired'])), _connector='OR'), name='credit_entry_has_the_sign_of_its_kind')],
+                'indexes': [models.Index(fields=['account', 'at'], name='credit_entry_account')],
             },
         ),
         migrations.CreateModel(
@@ -137,6 +143,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='adjustment_is_positive')],
             },
         ),
         migrations.CreateModel(
@@ -164,6 +171,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['position'],
                 'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('invoice', 'position'), name='one_line_per_invoice_and_position'), models.CheckConstraint(condition=models.Q(('kind__in', ['usage', 'fee', 'allowance', 'trial', 'adjustment', 'informational'])), name='line_kind_is_known'), models.CheckConstraint(condition=models.Q(('amount_micros__gte', 0), models.Q(('quantity__gte', 0), ('kind', 'adjustment'), _connector='OR')), name='line_is_not_negative')],
             },
         ),
         migrations.CreateModel(
@@ -233,70 +241,6 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['account', 'from_month'], name='contract_account')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='credit',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='credit_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='credit',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['grant', 'credit_note'])), name='credit_source_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['status', 'month'], name='invoice_status_month'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'month'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month'), name='one_invoice_per_account_and_month', violation_error_message='The month already has an invoice.'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'late_usage'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month', 'currency'), name='one_late_usage_invoice_per_month_and_currency', violation_error_message='The month has an invoice of late usage.'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['month', 'late_usage'])), name='invoice_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('number',), name='invoice_number_is_unique', violation_error_message='The number is in use.'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finalized_at', None), ('number', None), ('status__in', ['open', 'draft'])), models.Q(('finalized_at__isnull', False), ('number__isnull', False), ('status', 'final')), models.Q(('number__isnull', False), ('status', 'void'), ('voided_at__isnull', False)), _connector='OR'), name='invoice_status_matches_its_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('credits_micros__gte', 0), ('due_micros__gte', 0), ('subtotal_micros', django.db.models.expressions.CombinedExpression(models.F('due_micros'), '+', models.F('credits_micros')))), name='invoice_credits_never_exceed_the_subtotal'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditnote',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='credit_note_is_positive'),
-        ),
-        migrations.AddIndex(
-            model_name='creditentry',
-            index=models.Index(fields=['account', 'at'], name='credit_entry_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount_micros__gt', 0), ('kind__in', ['granted', 'returned'])), models.Q(('amount_micros__lt', 0), ('kind__in', ['used', 'expired'])), _connector='OR'), name='credit_entry_has_the_sign_of_its_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='adjustment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='adjustment_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='one_line_per_invoice_and_position'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['usage', 'fee', 'allowance', 'trial', 'adjustment', 'informational'])), name='line_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gte', 0), models.Q(('quantity__gte', 0), ('kind', 'adjustment'), _connector='OR')), name='line_is_not_negative'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

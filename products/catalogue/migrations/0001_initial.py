@@ -22,6 +22,24 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Product',
+            fields=[
+                ('slug', models.SlugField(max_length=40, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=60)),
+                ('purpose', models.CharField(max_length=200)),
+                ('limitations', models.TextField(blank=True)),
+                ('documentation_url', models.URLField(blank=True, verbose_name='documentation')),
+                ('purchase_mode', models.CharField(choices=[('direct', 'Directly, on the Products page'), ('sales', 'On request, from sales'), ('always', 'Part of every account')], max_length=8)),
+                ('per_service', models.BooleanField(default=True, verbose_name='switched on per service')),
+                ('service_type', models.CharField(blank=True, choices=[('', 'All types'), ('vcl', 'VCL services'), ('wasm', 'Compute services')], default='', max_length=4)),
+                ('state', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('retired', 'Retired')], default='active', max_length=8)),
+                ('position', models.PositiveSmallIntegerField(default=100)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('purchase_mode__in', ['direct', 'sales', 'always'])), name='product_purchase_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known'), models.CheckConstraint(condition=models.Q(('service_type__in', ['', 'vcl', 'wasm'])), name='product_service_type_is_known')],
+            },
+        ),
+        migrations.CreateModel(
             name='Plan',
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False, verbose_name='ID')),
@@ -31,7 +49,11 @@ class Migration(migrations.Migration):
                 ('trial_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='own_plans', to='accounts.account')),
+                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='catalogue.product')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('product', 'kind', 'name'), name='one_plan_per_product_kind_and_name', violation_error_message='The product has a plan of this name.'), models.UniqueConstraint(condition=models.Q(('account', None), ('kind', 'direct'), ('retired_at', None)), fields=('product',), name='one_direct_plan_per_product', violation_error_message='The product already has a direct plan.'), models.UniqueConstraint(condition=models.Q(('kind', 'direct'), ('retired_at', None)), fields=('product', 'account'), name='one_direct_plan_per_product_and_account', violation_error_message='The account already has a plan of its own.'), models.UniqueConstraint(condition=models.Q(('kind', 'trial'), ('retired_at', None)), fields=('product',), name='one_trial_plan_per_product', violation_error_message='The product already has a trial.'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'trial'), ('trial_days__gte', 1)), models.Q(('trial_days', None), ('trial_minutes', None), models.Q(('kind', 'trial'), _negated=True)), _connector='OR'), name='trials_alone_have_days')],
+            },
         ),
         migrations.CreateModel(
             name='PriceVersion',
@@ -54,29 +76,9 @@ class Migration(migrations.Migration):
                 ('is_example', models.BooleanField(default=False, verbose_name='example price')),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='catalogue.plan')),
             ],
-        ),
-        migrations.CreateModel(
-            name='Product',
-            fields=[
-                ('slug', models.SlugField(max_length=40, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=60)),
-                ('purpose', models.CharField(max_length=200)),
-                ('limitations', models.TextField(blank=True)),
-                ('documentation_url', models.URLField(blank=True, verbose_name='documentation')),
-                ('purchase_mode', models.CharField(choices=[('direct', 'Directly, on the Products page'), ('sales', 'On request, from sales'), ('always', 'Part of every account')], max_length=8)),
-                ('per_service', models.BooleanField(default=True, verbose_name='switched on per service')),
-                ('service_type', models.CharField(blank=True, choices=[('', 'All types'), ('vcl', 'VCL services'), ('wasm', 'Compute services')], default='', max_length=4)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('retired', 'Retired')], default='active', max_length=8)),
-                ('position', models.PositiveSmallIntegerField(default=100)),
-            ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('purchase_mode__in', ['direct', 'sales', 'always'])), name='product_purchase_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known'), models.CheckConstraint(condition=models.Q(('service_type__in', ['', 'vcl', 'wasm'])), name='product_service_type_is_known')],
+                'constraints': [models.UniqueConstraint(fields=('plan', 'meter', 'number'), name='one_price_per_plan_meter_and_number'), models.UniqueConstraint(condition=models.Q(('effective_to', None), ('withdrawn_at', None)), fields=('plan', 'meter'), name='one_open_price_per_plan_and_meter', violation_error_message='The plan has a price without an end already.'), models.CheckConstraint(condition=models.Q(('fee_micros__gte', 0), ('included_units__gte', 0), ('unit_size__gt', 0)), name='price_is_not_negative'), models.CheckConstraint(condition=models.Q(('proration__in', ['none', 'daily']), ('unit_mode__in', ['fraction', 'block'])), name='price_modes_are_known'), models.CheckConstraint(condition=models.Q(('effective_to', None), ('effective_to__gt', models.F('effective_from')), _connector='OR'), name='price_ends_after_it_starts')],
             },
-        ),
-        migrations.AddField(
-            model_name='plan',
-            name='product',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='catalogue.product'),
         ),
         migrations.CreateModel(
             name='Tier',
@@ -89,55 +91,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('price_version', 'position'), name='one_tier_per_price_and_position'), models.CheckConstraint(condition=models.Q(('unit_price_nanos__gte', 0)), name='tier_price_is_not_negative')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='priceversion',
-            constraint=models.UniqueConstraint(fields=('plan', 'meter', 'number'), name='one_price_per_plan_meter_and_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='priceversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('effective_to', None), ('withdrawn_at', None)), fields=('plan', 'meter'), name='one_open_price_per_plan_and_meter', violation_error_message='The plan has a price without an end already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='priceversion',
-            constraint=models.CheckConstraint(condition=models.Q(('fee_micros__gte', 0), ('included_units__gte', 0), ('unit_size__gt', 0)), name='price_is_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='priceversion',
-            constraint=models.CheckConstraint(condition=models.Q(('proration__in', ['none', 'daily']), ('unit_mode__in', ['fraction', 'block'])), name='price_modes_are_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='priceversion',
-            constraint=models.CheckConstraint(condition=models.Q(('effective_to', None), ('effective_to__gt', models.F('effective_from')), _connector='OR'), name='price_ends_after_it_starts'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(fields=('product', 'kind', 'name'), name='one_plan_per_product_kind_and_name', violation_error_message='The product has a plan of this name.'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(condition=models.Q(('account', None), ('kind', 'direct'), ('retired_at', None)), fields=('product',), name='one_direct_plan_per_product', violation_error_message='The product already has a direct plan.'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'direct'), ('retired_at', None)), fields=('product', 'account'), name='one_direct_plan_per_product_and_account', violation_error_message='The account already has a plan of its own.'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'trial'), ('retired_at', None)), fields=('product',), name='one_trial_plan_per_product', violation_error_message='The product already has a trial.'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'trial'), ('trial_days__gte', 1)), models.Q(('trial_days', None), ('trial_minutes', None), models.Q(('kind', 'trial'), _negated=True)), _connector='OR'), name='trials_alone_have_days'),
-        ),
-        migrations.AddConstraint(
-            model_name='tier',
-            constraint=models.UniqueConstraint(fields=('price_version', 'position'), name='one_tier_per_price_and_position'),
-        ),
-        migrations.AddConstraint(
-            model_name='tier',
-            constraint=models.CheckConstraint(condition=models.Q(('unit_price_nanos__gte', 0)), name='tier_price_is_not_negative'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.product')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account', 'product', 'user_id', 'requested_on'), name='one_request_per_user_product_and_day', violation_error_message='You already requested this product today.')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'product', 'user_id', 'requested_on'), name='one_request_per_user_product_and_day', violation_error_message='You already requested this product today.'), models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'answered', 'declined', 'withdrawn'])), name='product_request_state_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -104,10 +104,6 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('service', 'product'), name='one_open_switch_per_service_and_product', violation_error_message='The product is already switched on for this service.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='productrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'answered', 'declined', 'withdrawn'])), name='product_request_state_is_known'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
             options={
                 'permissions': [('access_full', 'Has full access'), ('access_read_only', 'Has read only access'), ('access_purge_select', 'Has purge select access'), ('access_purge_all', 'Has purge all access')],
                 'default_permissions': (),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('account', 'name'), name='service_name_is_unique_in_the_account', violation_error_message='The account has a service of this name.'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='service_has_a_name'), models.CheckConstraint(condition=models.Q(('type__in', ['vcl', 'wasm'])), name='service_type_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -50,6 +51,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('service', 'number'), name='version_number_is_unique'), models.UniqueConstraint(condition=models.Q(('active', True)), fields=('service',), name='one_active_version_per_service'), models.UniqueConstraint(condition=models.Q(('staged', True)), fields=('service',), name='one_staged_version_per_service'), models.CheckConstraint(condition=models.Q(models.Q(('active', False), ('staged', False)), ('locked', True), _connector='OR'), name='an_active_or_staged_version_is_locked')],
             },
         ),
         migrations.CreateModel(
@@ -89,33 +91,5 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('service', 'part_kind', 'part_id', 'name'), name='item_name_is_unique_beneath_the_part', violation_error_message='The part has an item of this name.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='service',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('account', 'name'), name='service_name_is_unique_in_the_account', violation_error_message='The account has a service of this name.'),
-        ),
-        migrations.AddConstraint(
-            model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='service_has_a_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['vcl', 'wasm'])), name='service_type_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(fields=('service', 'number'), name='version_number_is_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('service',), name='one_active_version_per_service'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(condition=models.Q(('staged', True)), fields=('service',), name='one_staged_version_per_service'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('active', False), ('staged', False)), ('locked', True), _connector='OR'), name='an_active_or_staged_version_is_locked'),
         ),
     ]

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('account', 'url'), name='one_webhook_per_account_and_url', violation_error_message='The account already has a webhook with this URL.')],
             },
         ),
         migrations.CreateModel(
@@ -55,26 +56,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'webhook delivery',
                 'verbose_name_plural': 'webhook deliveries',
                 'default_permissions': (),
+                'indexes': [models.Index(fields=['event', '-id'], name='delivery_event'), models.Index(fields=['webhook', '-id'], name='delivery_webhook'), models.Index(condition=models.Q(('attempted_at', None)), fields=['webhook'], name='delivery_queued'), models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['webhook', '-id'], name='delivery_failed')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.UniqueConstraint(fields=('account', 'url'), name='one_webhook_per_account_and_url', violation_error_message='The account already has a webhook with this URL.'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['event', '-id'], name='delivery_event'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['webhook', '-id'], name='delivery_webhook'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('attempted_at', None)), fields=['webhook'], name='delivery_queued'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['webhook', '-id'], name='delivery_failed'),
         ),
     ]
