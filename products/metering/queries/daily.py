@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import (
-    Case,
     Count,
     F,
     Func,
@@ -24,11 +23,9 @@ from django.db.models import (
     QuerySet,
     Sum,
     Value,
-    When,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
-from django.db.models.lookups import LessThan
 
 from products.calendars import Calendar
 from products.instants import instant_of, microseconds_of
@@ -505,11 +502,21 @@ def _part(value: Combinable, bounds: Sequence[int] | Sequence[datetime]) -> Comb
             function="width_bucket",
             output_field=IntegerField(),
         )
-    return Case(
-        *(
-            When(LessThan(value, Value(at)), then=Value(index))
-            for index, at in enumerate(bounds)
-        ),
-        default=Value(len(bounds)),
-        output_field=IntegerField(),
-    )
+    return _CountOfBounds(value, bounds=tuple(bounds))
+
+
+class _CountOfBounds(Func):
+    """A CASE with a WHEN per bound. Django's own would compile the value for each bound, often."""
+
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler, connection, **_context):  # type: ignore[no-untyped-def] # Django's
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        bounds = self.extra["bounds"]
+        if isinstance(bounds[0], datetime):
+            bounds = map(connection.ops.adapt_datetimefield_value, bounds)
+        whens, values = [], []
+        for index, bound in enumerate(bounds):
+            whens.append(f"WHEN {sql} < %s THEN {index}")
+            values += [*parameters, bound]
+        return f"CASE {' '.join(whens)} ELSE {len(whens)} END", tuple(values)
