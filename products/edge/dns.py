@@ -6,13 +6,12 @@ up again.
 """
 
 import asyncio
-import functools
 import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any, TypeAlias
@@ -112,15 +111,26 @@ def _allowed(
 
 
 @dataclass(slots=True)
-class _Entry:
-    """The last look-up of a name. Times are seconds of the monotonic clock."""
+class KnownName:
+    """What is known of a name. Times are seconds of the monotonic clock."""
 
-    task: asyncio.Task[Sequence[Address]]
-    started_at: float
-    addresses: Sequence[Address] = ()  # of the last look-up that succeeded
+    task: asyncio.Task[None] = field(init=False)  # its newest look-up
+    started_at: float = 0.0
+    addresses: tuple[Address, ...] = ()  # of the last look-up that succeeded
     usable_until: float = 0.0
-    has_failed: bool = False  # it ended without an answer
-    denied_reason: str = ""  # as it was logged
+    has_failed: bool = False  # the last look-up ended without an answer
+    denied_reason: str = ""
+
+    def result(self) -> tuple[Address, ...]:
+        """Return the addresses, none before the first look-up has ended.
+
+        Raises AddressDenied, Unresolvable.
+        """
+        if self.denied_reason:
+            raise AddressDenied(self.denied_reason)
+        if self.has_failed and monotonic() >= self.usable_until:
+            raise Unresolvable
+        return self.addresses
 
 
 class CachingResolver:
@@ -149,75 +159,57 @@ class CachingResolver:
         self._slots: WeakValueDictionary[tuple[str, bool], asyncio.Semaphore] = (
             WeakValueDictionary()
         )
-        self._entries: dict[tuple[str, int], _Entry] = {}
+        self.names: dict[tuple[str, int], KnownName] = {}  # the oldest look-up first
+        self.has_changed = asyncio.Event()  # a look-up had another result than before
 
     async def addresses(
-        self, host: str, port: int, *, owner: str, max_age: float | None = None
-    ) -> Sequence[Address]:
+        self, host: str, port: int, *, owner: str
+    ) -> tuple[Address, ...]:
         """Return the addresses of a host of an owner, for example an account.
 
-        A result older than `max_age` seconds is looked up again; the default is 5 s. Raises
-        AddressDenied if one of the addresses is denied, and Unresolvable if there is none.
+        A result older than 5 s is looked up again. Raises AddressDenied if one of the
+        addresses is denied, and Unresolvable if there is none.
         """
-        entry = self._entries.get((host, port))
-        limit = _FRESH_SECONDS if max_age is None else max_age
-        if entry is None or (
-            entry.task.done() and monotonic() - entry.started_at >= limit
-        ):
-            entry = self._start(host, port, owner, entry)
-        try:
-            return await asyncio.shield(entry.task)
-        except Unresolvable:
-            if monotonic() < entry.usable_until:
-                return entry.addresses
-            raise
+        name = self.look_up(host, port, owner=owner, max_age=_FRESH_SECONDS)
+        await asyncio.shield(name.task)
+        return name.result()
 
-    def _start(self, host: str, port: int, owner: str, before: _Entry | None) -> _Entry:
-        if len(self._entries) >= _MAX_NAMES:
-            self._entries.clear()
-        has_failed = before is not None and before.has_failed
-        task = asyncio.ensure_future(self._look_up(host, port, owner, has_failed))
-        entry = _Entry(task, monotonic())
-        if before is not None:
-            entry.addresses, entry.usable_until = before.addresses, before.usable_until
-            entry.denied_reason = before.denied_reason
-        self._entries[host, port] = entry
-        task.add_done_callback(functools.partial(_keep_result, host, entry))
-        return entry
+    def look_up(self, host: str, port: int, *, owner: str, max_age: float) -> KnownName:
+        """Start to look a host up, unless that runs or was done within `max_age` seconds."""
+        now = monotonic()
+        name = self.names.get((host, port))
+        if name is not None:
+            if not name.task.done() or now - name.started_at < max_age:
+                return name
+            del self.names[host, port]
+        elif len(self.names) >= _MAX_NAMES:
+            del self.names[next(iter(self.names))]
+        name = self.names[host, port] = name or KnownName()
+        name.started_at = now
+        name.task = asyncio.ensure_future(self._look_up(name, host, port, owner))
+        return name
 
-    async def _look_up(
-        self,
-        host: str,
-        port: int,
-        owner: str,
-        has_failed: bool,  # noqa: FBT001 - the key of a slot
-    ) -> Sequence[Address]:
+    async def _look_up(self, name: KnownName, host: str, port: int, owner: str) -> None:
         slots = self._slots.setdefault(
-            (owner, has_failed), asyncio.Semaphore(_MAX_CONCURRENT_PER_OWNER)
+            (owner, name.has_failed), asyncio.Semaphore(_MAX_CONCURRENT_PER_OWNER)
         )
-        async with slots, self._all_slots[has_failed]:
+        addresses, has_failed, denied_reason = name.addresses, False, ""
+        async with slots, self._all_slots[name.has_failed]:
             looking = _look_up_in_thread(host, port, self._look_up_function)
             try:
                 found = await asyncio.wait_for(
                     asyncio.wrap_future(looking), self._timeout_seconds
                 )
-            except _LOOKUP_ERRORS as error:  # includes TimeoutError
-                raise Unresolvable(host) from error
-        return _allowed(host, found, self.allowed_private)
-
-
-def _keep_result(
-    host: str, entry: _Entry, task: asyncio.Task[Sequence[Address]]
-) -> None:
-    if task.cancelled():
-        return
-    # Reading the exception marks it as seen, if the caller no longer waits for it.
-    error = task.exception()
-    entry.has_failed = isinstance(error, Unresolvable)
-    if error is None:
-        entry.addresses = task.result()
-        entry.usable_until = monotonic() + _STALE_SECONDS
-    denied_reason = error.reason if isinstance(error, AddressDenied) else ""
-    if denied_reason and denied_reason != entry.denied_reason:
-        log.warning("An address of %r is not allowed: %s.", host, denied_reason)
-    entry.denied_reason = denied_reason
+                addresses = _allowed(host, found, self.allowed_private)
+                name.usable_until = monotonic() + _STALE_SECONDS
+            except (Unresolvable, *_LOOKUP_ERRORS):  # includes TimeoutError
+                has_failed = True
+            except AddressDenied as denied:
+                denied_reason = denied.reason
+        if denied_reason and denied_reason != name.denied_reason:
+            log.warning("An address of %r is not allowed: %s.", host, denied_reason)
+        before = set(name.addresses), name.has_failed, name.denied_reason
+        if before != (set(addresses), has_failed, denied_reason):
+            self.has_changed.set()
+        name.addresses, name.has_failed = addresses, has_failed
+        name.denied_reason = denied_reason

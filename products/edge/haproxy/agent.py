@@ -31,7 +31,7 @@ from products.edge.haproxy.process import (
     find_program,
     identity_of,
 )
-from products.edge.haproxy.reconcile import ConfigReconciler
+from products.edge.haproxy.reconcile import REFRESH_SECONDS, ConfigReconciler
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 _FOLDER = "haproxy"  # of all that HAProxy reads, and of its sockets
 _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings
-_REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 0.25
 _FIND_SECONDS = 0.25
 _EXIT_CHECK_SECONDS = 0.1
@@ -145,7 +144,6 @@ class Agent:
         self._backoff = RestartBackoff(_FIRST_RESTART_DELAY_SECONDS)
         self._started_at = time.monotonic()  # HAProxy, or this agent beside it
         self._revision = 0
-        self._has_new_table = asyncio.Event()
         # The reporter removes stores that are not in use, so it waits for the session's.
         self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
@@ -168,16 +166,12 @@ class Agent:
             (_WATCH_SECONDS, self._watch),
             (self._settings.limits.tick_seconds, self._tick),
         )
-        if self._portal.table is not None:
-            self._has_new_table.set()
+        self._reconciler.has_changed.set()
         configuring: list[asyncio.Future[None]] = [
             asyncio.ensure_future(job())
-            for job in (self._follow_table, self._load_tables, self._report_usage)
+            for job in (self._follow_table, self._report_usage)
         ]
-        configuring += start_periodic(
-            (_REFRESH_SECONDS, self._reconciler.refresh),
-            (_FIND_SECONDS, self._reconciler.follow_names),
-        )
+        configuring += start_periodic((_FIND_SECONDS, self._follow_changes))
         await self._stop.wait()
         await cancel(configuring)  # so nothing is reloaded from here on
         if self._manages_haproxy:
@@ -254,26 +248,29 @@ class Agent:
         self._set_routes(table)
         try:
             await self._reconciler.revoke_now(table)
-        except (HAProxyUnreachable, OSError) as error:
+        except OSError as error:
             self._portal.reject(table, f"HAProxy did not get its permissions: {error}")
             return
-        self._has_new_table.set()
+        self._reconciler.has_changed.set()
         await self._portal.save()
 
-    async def _load_tables(self) -> None:
-        """Bring HAProxy to each new table, without delaying the next poll."""
-        while True:
-            await self._has_new_table.wait()
-            self._has_new_table.clear()
-            table = self._portal.table
-            if table is None:
-                continue
-            try:
-                await self._reconciler.apply(table)
-            except (HAProxyUnreachable, ConfigRejected, OSError) as error:
-                self._portal.reject(table, f"HAProxy does not follow it: {error}")
-            else:
-                self._revision = table.revision
+    async def _follow_changes(self) -> None:
+        """Bring HAProxy to a new table or to new addresses, without delaying the next poll."""
+        has_changed = self._reconciler.has_changed
+        # Not by wait_for, which can lose the cancellation of a job (until Python 3.12).
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await has_changed.wait()
+        has_changed.clear()
+        table = self._portal.table
+        if table is None:
+            return
+        try:
+            await self._reconciler.apply(table)
+        except (ConfigRejected, OSError) as error:
+            self._portal.reject(table, f"HAProxy does not follow it: {error}")
+        else:
+            self._revision = table.revision
 
     async def _report_usage(self) -> None:
         await self._may_report.wait()
@@ -411,7 +408,7 @@ class Agent:
             if await self._process.has_exited(_EXIT_CHECK_SECONDS):
                 return
         # A session that is closed has an end line; a worker that is stopped writes none.
-        with contextlib.suppress(HAProxyUnreachable, OSError):
+        with contextlib.suppress(OSError):
             if self._session is not None:
                 open_services = self._session.open_by_service
                 await self._reconciler.close_tunnels(open_services)
@@ -424,7 +421,6 @@ class Agent:
         await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)
         self._lines.close()
         instance = self._keeper.close()
-        self._reconciler.close()
         await self._access_log.close(
             0.0 if self._stop_immediately.is_set() else _LAST_LOG_SECONDS
         )

@@ -60,6 +60,7 @@ _UNACKNOWLEDGED_MS = _LIVENESS[socket.TCP_USER_TIMEOUT]
 _TEXT = 'content-type "text/plain; charset=utf-8"'
 _PLAIN_TEXT = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
 _UNQUOTED = re.compile(rb"[A-Za-z0-9._/:@,*+-]+")
+_SERVER_ADDRESS = re.compile(rb"^(    server \w+) ipv\S+(?=:)", re.MULTILINE)
 _LINE_BREAKERS = re.compile(rb"[\x00\r\n]")
 
 
@@ -86,14 +87,12 @@ def render(
     options: OperatorOptions,
     routes: Iterable[Route] | None,
     addresses: Mapping[str, tuple[Address, ...]],
-    wildcards: Mapping[str, str],
 ) -> bytes:
     """Return the configuration; `routes` is None until the first table has arrived.
 
     `addresses` has an address for each server of a service, as `server_addresses` returns them. A
     service that is not in it has servers with an address that is never used. An origin that cannot
-    be written gets no backend. Wildcards are comments here: their order is that of a file, so a
-    change of them needs a reload.
+    be written gets no backend.
     """
     parts = [
         _global(options),
@@ -105,8 +104,6 @@ def render(
         parts.append(b"    use_backend unready\n")
     else:
         parts.append(_FRONTEND_RULES.encode())
-        for suffix, service in wildcards.items():
-            parts.append(f"# wildcard {suffix} {service}\n".encode())
         parts += [
             _backends(
                 options,
@@ -118,7 +115,14 @@ def render(
             for route in routes
             if is_service(route.service)
         ]
-    return b"\n".join(parts)
+    configuration = b"\n".join(parts)
+    digest = hashlib.sha256(_SERVER_ADDRESS.sub(rb"\1", configuration)).hexdigest()
+    return f"global\n    description {digest}\n".encode() + configuration
+
+
+def digest_of(configuration: bytes) -> str:
+    """Return the digest of what needs a reload: all but the origins' addresses."""
+    return configuration.split(maxsplit=3)[2].decode()
 
 
 @lru_cache(maxsize=1)
@@ -392,7 +396,7 @@ _FRONTEND_RULES = f"""\
     # Find the service.
     http-request set-var(txn.host) 'req.fhdr(host),host_only,lower,regsub("\\.$",)'
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
-    http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
+    http-request set-var(txn.svc) var(txn.host),lua.reversed,map_beg(wild.map) if !{{ var(txn.svc) -m found }}
 {_refuse(EdgeError.HOST_UNKNOWN, "unless { var(txn.svc) -m found }", host="%[var(txn.host)]")}\
     http-request set-var(txn.sni) 'ssl_fc_sni,lower,regsub("\\.$",)' if {{ ssl_fc_has_sni }}
 {_refuse(EdgeError.MISDIRECTED, "if { var(txn.sni) -m found } !{ var(txn.sni),strcmp(txn.host) eq 0 }")}\

@@ -72,6 +72,8 @@ local function nominated(headers)
   return names
 end
 
+core.register_converters("reversed", string.reverse)
+
 -- Keeps what the lines say about the request, before any rule changes it.
 core.register_action("capture", { "http-req" }, function(txn)
   local headers = txn.http:req_get_headers()

@@ -1,6 +1,6 @@
 """The map files: what HAProxy looks up per request, and what changes without a reload.
 
-    hosts.map   host -> service             wild.map    .name -> service (longest first)
+    hosts.map   host -> service             wild.map    .name, reversed -> service
     ws.map      service -> on | refusal     origin.map  service -> on | reason
     fields.map  service -> logged fields    edge.map    upgrades -> on | off
     full.map    service -> full, if its account has as many tunnels as it may have
@@ -63,20 +63,16 @@ def routing_maps(routes: Iterable[Route], origin_problems: Mapping[str, str]) ->
     has not been resolved. Hosts and ids that cannot be keys are left out.
     """
     maps: Maps = {name: {} for name in ROUTING_MAPS}
-    wildcards: dict[str, str] = {}
     for route in routes:
         if not is_service(route.service):
             log.error("A service is not served, its id is not valid: %r", route.service)
             continue
         for host in route.hosts:
-            _add_host(maps[HOSTS], wildcards, host, route.service)
+            _add_host(maps, host, route.service)
         maps[ORIGINS][route.service] = _origin_value(route, origin_problems)
         fields = {name.lower() for end in route.log_endpoints for name in end.fields}
         if names := ",".join(sorted(filter(_is_field, fields))):
             maps[FIELDS][route.service] = names
-    # HAProxy takes the first that matches.
-    for suffix in sorted(wildcards, key=lambda suffix: (-len(suffix), suffix)):
-        maps[WILDCARDS][suffix] = wildcards[suffix]
     return maps
 
 
@@ -129,16 +125,15 @@ def _origin_value(route: Route, problems: Mapping[str, str]) -> str:
     return NOT_RESOLVED if problem is None else encode_sentence(problem) or ON
 
 
-def _add_host(
-    hosts: dict[str, str], wildcards: dict[str, str], host: str, service: str
-) -> None:
+def _add_host(maps: Maps, host: str, service: str) -> None:
     name = host.removeprefix("*.").removesuffix(".")
     if not is_host(name):
         log.error("A host is not served, its name is not valid: %r", host)
     elif host.startswith("*."):
-        wildcards["." + name] = service
+        # Reversed, because HAProxy finds the longest key that a name begins with.
+        maps[WILDCARDS][name[::-1] + "."] = service
     else:
-        hosts[name] = service
+        maps[HOSTS][name] = service
 
 
 def _is_field(text: str) -> bool:

@@ -28,10 +28,11 @@ CURRENT = 0  # instead of a process id: that worker, through its own socket
 _TIMEOUT_SECONDS = 10.0
 _MAX_LINE_BYTES = 8_000  # bytes of commands in one call; HAProxy's buffer is larger
 _ADDRESS = 4  # its column in `show servers state`
+_DIGEST = re.compile(r"^description: (\w+)$", re.MULTILINE)
 _PAIR = re.compile(r"\b(\w+)=(\S*)")
 
 
-class HAProxyUnreachable(Exception):
+class HAProxyUnreachable(ConnectionError):
     """HAProxy's socket does not answer."""
 
 
@@ -116,6 +117,11 @@ class MasterSocket:
         return Processes(
             found["master"][0], tuple(found["worker"]), tuple(found["old"])
         )
+
+    async def digest(self) -> str:
+        """Return the digest of the configuration that the accepting worker has loaded."""
+        found = _DIGEST.search(await self.send(CURRENT, ["show info"]))
+        return found[1] if found else ""
 
     async def read_map(self, worker: int, name: str) -> dict[str, str]:
         """Return a map of a worker."""

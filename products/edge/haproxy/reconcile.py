@@ -9,11 +9,10 @@ import hashlib
 import logging
 import re
 import resource
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
 
 from products.edge.addresses import Address
 from products.edge.contract import Origin, Route, RouteTable
@@ -30,11 +29,11 @@ from products.edge.haproxy.config import (
     CONFIGURATION,
     LUA_SCRIPT,
     MIN_SERVERS,
-    NO_ADDRESS,
     PLAIN,
     REJECTION_SLOTS,
     WEBSOCKET,
     OperatorOptions,
+    digest_of,
     lua_script,
     origin_problem,
     render,
@@ -52,29 +51,16 @@ from products.protocol import is_ip
 
 log = logging.getLogger(__name__)
 
-_LOADED = "loaded"  # the digest of the configuration that the current worker has loaded
 _CERTIFICATE_LIST = "certificates.list"
 _DEFAULT_CERTIFICATE = "default"
 _LISTABLE_PATH = re.compile(r"[A-Za-z0-9._/@+-]+")  # the list has no quoting
+REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _SPARE_DESCRIPTORS = 256
 _MIN_CONNECTIONS = 16
-_FIRST_LOOKUP_WAIT_SECONDS = LOOKUP_SECONDS + 0.5
+_FIRST_WAIT_SECONDS = LOOKUP_SECONDS + 0.5
 _NEW_NAME_WAIT_SECONDS = 0.5  # so that a request for a new service finds its origin
-# Per refresh, which is every five seconds, so that the name server is not flooded.
+# Per refresh, so that the name server is not flooded.
 _MAX_REFRESHED_NAMES = 1000
-
-_OriginKey: TypeAlias = tuple[str, int]  # address, port
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The last result for one origin: addresses, or why it has none. Both are empty before it."""
-
-    addresses: tuple[Address, ...] = ()
-    problem: str = ""
-
-
-_UNRESOLVED = Resolved()
 
 
 class OriginResolver:
@@ -86,111 +72,56 @@ class OriginResolver:
 
     def __init__(self, resolver: CachingResolver) -> None:
         self._resolver = resolver
-        self._resolved: dict[_OriginKey, Resolved] = {}  # the oldest look-up first
-        self.in_flight: dict[_OriginKey, asyncio.Task[None]] = {}
-        self.has_changed = asyncio.Event()  # a look-up had another result than before
         self.servers: dict[str, tuple[Address, ...]] = {}
         self.problems: dict[str, str] = {}
 
-    def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
-        """Start to look up new origins and, if `again`, those whose look-up is the oldest."""
+    async def update(self, routes: Iterable[Route], *, again: bool) -> None:
+        """Start to look up new origins and, if `again`, those whose look-up is the oldest.
+
+        Wait for the new ones for a short time, then set `servers` and `problems` of each
+        service. `servers` has an address for each server, and never fewer than before: fewer
+        would need a reload. A problem is "" if the origin has addresses. A service whose
+        origin has not been looked up yet has none.
+        """
         owners = {
             (route.origin.address, route.origin.port): route.account
             for route in routes
             if route.origin is not None and not origin_problem(route.origin)
         }
-        for key, owner in owners.items():
-            if self._resolved.setdefault(key, _UNRESOLVED) == _UNRESOLVED:
-                self._start(key, owner)
-        if again:
-            due = (key for key in self._resolved if key in owners and not is_ip(key[0]))
-            for key in list(islice(due, _MAX_REFRESHED_NAMES)):
-                self._resolved[key] = self._resolved.pop(key)  # to the end
-                self._start(key, owners[key])
-
-    async def wait_for_new(self, seconds: float) -> None:
-        """Wait for the first look-ups of origins, at most so long."""
-        awaited = [
-            task
-            for key, task in self.in_flight.items()
-            if self._resolved.get(key) == _UNRESOLVED
-        ]
-        if awaited:
-            await asyncio.wait(awaited, timeout=seconds)
-
-    def close(self) -> None:
-        """Stop waiting for look-ups."""
-        for task in self.in_flight.values():
-            task.cancel()
-
-    def publish_results(self, routes: Iterable[Route]) -> None:
-        """Set `servers` and `problems` of each service to the newest results.
-
-        `servers` has an address for each server, and never fewer than before: fewer would
-        need a reload. A problem is "" if the origin has addresses. A service without a
-        result has none.
-        """
-        results = {route.service: self._result(route.origin) for route in routes}
-        self.servers = {
-            name: server_addresses(
-                result.addresses, len(self.servers.get(name, ())) or MIN_SERVERS
-            )
-            for name, result in results.items()
+        names = self._resolver.names
+        new = owners.keys() - names.keys()
+        due = [key for key in names if again and key in owners and not is_ip(key[0])]
+        looking_up = {
+            key: self._resolver.look_up(*key, owner=owners[key], max_age=0).task
+            for key in [*new, *due[:_MAX_REFRESHED_NAMES]]
         }
-        self.problems = {
-            name: result.problem
-            for name, result in results.items()
-            if result != _UNRESOLVED
-        }
+        if new:
+            seconds = _NEW_NAME_WAIT_SECONDS if self.servers else _FIRST_WAIT_SECONDS
+            await asyncio.wait([looking_up[key] for key in new], timeout=seconds)
+        servers, problems = {}, {}
+        for route in routes:
+            addresses, problem = self._result(route.origin)
+            least = len(self.servers.get(route.service, ())) or MIN_SERVERS
+            servers[route.service] = server_addresses(addresses, least)
+            if addresses or problem:
+                problems[route.service] = problem
+        self.servers, self.problems = servers, problems
 
-    def forget_all_but(self, routes: Iterable[Route]) -> None:
-        """Forget the origins that no route has."""
-        used = {
-            (route.origin.address, route.origin.port)
-            for route in routes
-            if route.origin is not None
-        }
-        self._resolved = {
-            key: result for key, result in self._resolved.items() if key in used
-        }
-
-    def _start(self, key: _OriginKey, owner: str) -> None:
-        if key not in self.in_flight:
-            self.in_flight[key] = asyncio.ensure_future(self._resolve(key, owner))
-
-    async def _resolve(self, key: _OriginKey, owner: str) -> None:
-        host, port = key
-        try:
-            found = await self._resolver.addresses(host, port, owner=owner, max_age=0)
-        except AddressDenied:
-            result = Resolved(problem=EdgeError.ORIGIN_DENIED.sentence())
-        except Unresolvable:
-            result = Resolved(problem=EdgeError.ORIGIN_NOT_RESOLVED.sentence())
-        else:
-            result = Resolved(self._in_stable_order(key, found))
-        finally:
-            del self.in_flight[key]
-        if self._resolved.get(key, result) != result:
-            self._resolved[key] = result
-            self.has_changed.set()
-
-    def _in_stable_order(
-        self, key: _OriginKey, found: Sequence[Address]
-    ) -> tuple[Address, ...]:
-        # Those in use come first, so a name server that rotates addresses changes nothing.
-        used = self._resolved.get(key, _UNRESOLVED).addresses
-        kept = [address for address in used if address in found]
-        new = sorted(
-            set(found) - set(kept), key=lambda address: (address.version, int(address))
-        )
-        return tuple(kept + new)
-
-    def _result(self, origin: Origin | None) -> Resolved:
+    def _result(self, origin: Origin | None) -> tuple[tuple[Address, ...], str]:
+        """Return an origin's addresses, or why it has none; neither before the first look-up."""
         if origin is None:
-            return _UNRESOLVED
+            return (), ""
         if problem := origin_problem(origin):
-            return Resolved(problem=problem)
-        return self._resolved.get((origin.address, origin.port), _UNRESOLVED)
+            return (), problem
+        name = self._resolver.names.get((origin.address, origin.port))
+        try:
+            found = name.result() if name is not None else ()
+            # Sorted, so that a name server that rotates addresses changes nothing.
+            return tuple(sorted(found, key=lambda one: (one.version, int(one)))), ""
+        except AddressDenied:
+            return (), EdgeError.ORIGIN_DENIED.sentence()
+        except Unresolvable:
+            return (), EdgeError.ORIGIN_NOT_RESOLVED.sentence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,38 +182,31 @@ class ConfigReconciler:
         self._master = master
         self._process = process
         self._origins = OriginResolver(resolver)
+        # A table, an address or a certificate. Whoever has another table sets it, too.
+        self.has_changed = resolver.has_changed
+        self._refresh_at = 0.0  # by the monotonic clock
         self._options = _operator_options(settings)
-        self._reconciling = asyncio.Lock()
         self._sending_permissions = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
         # Permissions follow the newest table immediately, the rest after look-ups and a reload.
         self._permitted: tuple[Route, ...] = ()
         self._applied: tuple[object, ...] | None = None
-        self._server_addresses: dict[int, dict[str, str]] = {}  # per worker
         self.accepts_websockets = True
         self._full: frozenset[str] = frozenset()  # services
         atomic_write(folder / LUA_SCRIPT, lua_script())
 
     async def prepare(self, table: RouteTable | None) -> None:
         """Write all files before HAProxy starts. Raises ConfigRejected, OSError."""
-        await self._list_certificates()
-        if table is not None:
-            self._routes = self._permitted = table.routes
-            self._server_addresses = {}
-            self._origins.look_up(table.routes, again=True)
-            await self._origins.wait_for_new(_FIRST_LOOKUP_WAIT_SECONDS)
-            self._origins.publish_results(table.routes)
-        wanted = self._maps()
-        maps.write(wanted, self._folder)
-        wildcards = wanted[maps.WILDCARDS]
+        self._permitted = table.routes if table else ()
+        self._refresh_at = 0.0
+        await self._read(table)
+        maps.write(self._maps(), self._folder)
         try:
-            await self._process.install(self._render(wildcards))
+            await self._process.install(self._render())
         except ConfigRejected as error:
             if not (self._folder / CONFIGURATION).exists():
                 raise
             log.error("The last valid configuration is used: %s", error)  # noqa: TRY400
-        else:
-            self._save_loaded_digest(self._digest(wildcards))
 
     async def revoke_now(self, table: RouteTable) -> None:
         """Refuse what a table no longer permits. Raises HAProxyUnreachable, OSError."""
@@ -290,33 +214,40 @@ class ConfigReconciler:
         await self._change_permissions(*maps.PERMISSION_MAPS)
 
     async def apply(self, table: RouteTable) -> None:
-        """Bring HAProxy to a table, after `revoke_now`.
+        """Bring HAProxy to a table, after `revoke_now`, and to what has changed besides it.
 
         Raises HAProxyUnreachable, ConfigRejected, OSError.
         """
-        self._origins.look_up(table.routes, again=False)
-        is_first = self._applied is None
-        await self._origins.wait_for_new(
-            _FIRST_LOOKUP_WAIT_SECONDS if is_first else _NEW_NAME_WAIT_SECONDS
-        )
-        async with self._reconciling:
-            self._routes = table.routes
-            await self._reconcile()
-        self._origins.forget_all_but(table.routes)
+        await self._read(table)
+        inputs = self._inputs()
+        processes = await self._master.processes()
+        if self._applied == (processes, *inputs):
+            return
+        self._applied = None
+        wanted = self._maps()
+        maps.write(wanted, self._folder)
+        configuration = self._render()
+        path = self._folder / CONFIGURATION
+        if digest_of(configuration) != await self._master.digest():
+            await self._process.install(configuration)
+            processes = await self._process.reload()
+        elif path.read_bytes() != configuration:
+            atomic_write(path, configuration)
+        for worker in processes.current:
+            await self._send_addresses(worker)
+            for name in maps.ROUTING_MAPS:
+                await self._send_map(worker, name, wanted[name])
+        await self._send_permissions(processes.workers, maps.PERMISSION_MAPS)
+        self._applied = (processes, *inputs)
 
-    async def refresh(self) -> None:
-        """Start to look origins up again, and read certificates. Raises as `apply` does."""
-        self._origins.look_up(self._routes or (), again=True)
-        async with self._reconciling:
+    async def _read(self, table: RouteTable | None) -> None:
+        """Read a table and its origins' addresses; sometimes the certificates, too."""
+        is_due = time.monotonic() >= self._refresh_at
+        if is_due:
+            self._refresh_at = time.monotonic() + REFRESH_SECONDS
             await self._list_certificates()
-            await self._reconcile()
-
-    async def follow_names(self) -> None:
-        """Wait until an origin has other addresses, and use them. Raises as `apply` does."""
-        await self._origins.has_changed.wait()
-        self._origins.has_changed.clear()
-        async with self._reconciling:
-            await self._reconcile()
+        self._routes = table.routes if table else None
+        await self._origins.update(self._routes or (), again=is_due)
 
     async def allow_upgrades(self, *, are_allowed: bool) -> None:
         """Accept new WebSocket connections, or none while they cannot be counted.
@@ -343,10 +274,6 @@ class ConfigReconciler:
         # Only this map: near the limit it changes often.
         await self._change_permissions(maps.FULL)
 
-    def close(self) -> None:
-        """Stop waiting for look-ups."""
-        self._origins.close()
-
     async def close_tunnels(self, services: Iterable[str]) -> None:
         """Close every tunnel of some services in every worker. Raises HAProxyUnreachable."""
         backends = frozenset(WEBSOCKET + service for service in services)
@@ -355,31 +282,6 @@ class ConfigReconciler:
             await self._master.send(
                 worker, [f"shutdown session {session}" for session in sessions]
             )
-
-    async def _reconcile(self) -> None:
-        self._origins.publish_results(self._routes or ())
-        processes = await self._master.processes()
-        if self._applied == (processes, *self._inputs()):
-            return
-        self._applied = None
-        inputs = self._inputs()
-        wanted = self._maps()
-        maps.write(wanted, self._folder)
-        wildcards = wanted[maps.WILDCARDS]
-        configuration = self._render(wildcards)
-        digest = self._digest(wildcards)
-        if digest != self._loaded_digest():
-            await self._process.install(configuration)
-            processes = await self._process.reload()
-            self._save_loaded_digest(digest)
-        elif (self._folder / CONFIGURATION).read_bytes() != configuration:
-            atomic_write(self._folder / CONFIGURATION, configuration)
-        await self._send_addresses(processes.current)
-        for worker in processes.current:
-            for name in maps.ROUTING_MAPS:
-                await self._send_map(worker, name, wanted[name])
-        await self._send_permissions(processes.workers, maps.PERMISSION_MAPS)
-        self._applied = (processes, *inputs)
 
     def _inputs(self) -> tuple[object, ...]:
         """Return all that the configuration, the maps and the addresses are made from."""
@@ -416,31 +318,22 @@ class ConfigReconciler:
         current = await self._master.read_map(worker, name)
         await self._master.send(worker, maps.commands(name, current, wanted))
 
-    async def _send_addresses(self, workers: tuple[int, ...]) -> None:
+    async def _send_addresses(self, worker: int) -> None:
         wanted = {
             f"{kind}{service}/o{number}": str(address)
             for service, addresses in self._origins.servers.items()
             for number, address in enumerate(addresses, 1)
             for kind in (WEBSOCKET, PLAIN)
         }
-        for worker in workers:
-            current = self._server_addresses.get(worker)
-            if not current:
-                current = await self._master.servers(worker)
-            known = current.keys() & wanted.keys()
-            await self._master.send(
-                worker,
-                [
-                    f"set server {name} addr {wanted[name]}"
-                    for name in known
-                    if current[name] != wanted[name]
-                ],
-            )
-            current |= {name: wanted[name] for name in known}
-            self._server_addresses[worker] = current
-        self._server_addresses = {
-            worker: self._server_addresses[worker] for worker in workers
-        }
+        current = await self._master.servers(worker)
+        await self._master.send(
+            worker,
+            [
+                f"set server {name} addr {address}"
+                for name, address in wanted.items()
+                if current.get(name, address) != address
+            ],
+        )
 
     def _permission_maps(self) -> maps.Maps:
         return maps.permission_maps(
@@ -451,24 +344,8 @@ class ConfigReconciler:
         routing = maps.routing_maps(self._routes or (), self._origins.problems)
         return routing | self._permission_maps()
 
-    def _render(self, wildcards: Mapping[str, str]) -> bytes:
-        return render(self._options, self._routes, self._origins.servers, wildcards)
-
-    def _digest(self, wildcards: Mapping[str, str]) -> str:
-        """Return a digest of what needs a reload: all but the origins' addresses."""
-        unnamed = {
-            name: (NO_ADDRESS,) * len(addresses)
-            for name, addresses in self._origins.servers.items()
-        }
-        configuration = render(self._options, self._routes, unnamed, wildcards)
-        return hashlib.sha256(configuration).hexdigest()
-
-    def _loaded_digest(self) -> str:
-        path = self._folder / _LOADED
-        return path.read_text("ascii") if path.exists() else ""
-
-    def _save_loaded_digest(self, digest: str) -> None:
-        atomic_write(self._folder / _LOADED, digest.encode())
+    def _render(self) -> bytes:
+        return render(self._options, self._routes, self._origins.servers)
 
     async def _list_certificates(self) -> None:
         if self._settings.certificate_folder:

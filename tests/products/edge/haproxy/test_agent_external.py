@@ -30,7 +30,7 @@ def test_the_agent_waits_for_haproxy_and_follows_its_restart(tmp_path):
     more = ["--engine", "haproxy", "--haproxy-managed-by", "external"]
     edge = Edge(portal, tmp_path, *more, wait=False)
     folder = edge.data / "haproxy"
-    eventually((folder / "loaded").exists)
+    eventually((folder / "haproxy.cfg").exists)
     command = [
         program("haproxy"), "-Ws", "-q", "-C", str(folder),
         "-S", "unix@master.sock,mode,600", "-f", "haproxy.cfg",

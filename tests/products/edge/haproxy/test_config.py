@@ -17,6 +17,7 @@ from products.edge.haproxy.config import (
     NO_ADDRESS,
     OperatorOptions,
     Unquotable,
+    digest_of,
     lua_script,
     quote,
     quote_format,
@@ -48,7 +49,7 @@ def written(folder, *routes):
     maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
     (folder / "edge.lua").write_bytes(lua_script())
     addresses = {one.service: (LOOPBACK, LOOPBACK) for one in routes}
-    configuration = render(OPTIONS, routes, addresses, found[maps.WILDCARDS])
+    configuration = render(OPTIONS, routes, addresses)
     (folder / "haproxy.cfg").write_bytes(configuration)
     return configuration
 
@@ -129,7 +130,7 @@ def test_the_certificate_name_is_the_override_host_or_the_address(tmp_path):
 def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
     options = dataclasses.replace(OPTIONS, tls_port=8443)
 
-    lines = render(options, [route("a.test", origin(8000))], {}, {}).splitlines()
+    lines = render(options, [route("a.test", origin(8000))], {}).splitlines()
 
     ends = [line for line in lines if line.startswith((b"    bind ", b"    server o"))]
     assert len(ends) == 2 + 2 * MIN_SERVERS
@@ -137,16 +138,24 @@ def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
     assert {b"    clitcpka-idle 60s", b"    srvtcpka-idle 60s"} <= set(lines)
 
 
-def test_permissions_are_not_in_the_configuration_and_addresses_are():
+def test_permissions_are_not_in_the_configuration():
     before = route("a.test", origin(8000))
     after = replace(before, websockets=False, refusal="Off.", month="2026-12")
 
-    first = render(OPTIONS, [before], {}, {})
+    assert render(OPTIONS, [after], {}) == render(OPTIONS, [before], {})
 
-    assert render(OPTIONS, [after], {}, {}) == first
-    assert (
-        render(OPTIONS, [before], {before.service: (LOOPBACK, LOOPBACK)}, {}) != first
-    )
+
+def test_the_digest_is_of_all_but_the_addresses():
+    before = route("a.test", origin(8000))
+    moved = {before.service: (LOOPBACK, ip_address("::1"))}
+
+    first = render(OPTIONS, [before], {})
+    other_addresses = render(OPTIONS, [before], moved)
+    other_port = render(OPTIONS, [route("a.test", origin(8001))], {})
+
+    assert other_addresses != first
+    assert digest_of(other_addresses) == digest_of(first)
+    assert digest_of(other_port) != digest_of(first)
 
 
 def test_each_server_gets_an_address():
@@ -162,7 +171,7 @@ def test_an_origin_with_many_addresses_has_a_server_and_an_attempt_for_each(tmp_
     there = route("a.test", origin(8000))
 
     servers = server_addresses(many)
-    lines = render(OPTIONS, [there], {there.service: servers}, {}).splitlines()
+    lines = render(OPTIONS, [there], {there.service: servers}).splitlines()
 
     assert set(servers) == set(many)
     assert len(servers) == 8  # so that three more addresses need no reload
