@@ -5,6 +5,7 @@ makes a connection wait.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import functools
 import json
@@ -28,8 +29,6 @@ from products.protocol import is_field_value, is_token
 log = logging.getLogger(__name__)
 
 _LINES_PER_BATCH = 64  # formatting them takes half a millisecond
-_MAX_FILE_LINES = 10_000
-_MAX_WRITE_BYTES = 1024 * 1024  # per write, so that a burst does not stop the loop
 _FILE_BYTES = 256 * 1024 * 1024  # then the file is rotated; the one before is kept
 _MAX_ENDPOINT_LINES = 2_000
 _LINES_PER_DELIVERY = 200
@@ -45,20 +44,16 @@ _cached_json = functools.lru_cache(maxsize=4096)(json.dumps)  # texts that repea
 
 
 class LoggedRequest(NamedTuple):
-    """What the log says about a request. The fields are those of the client."""
+    """A request that was accepted or refused. The fields are those of the client."""
 
+    route: Route
+    at_us: int  # the wall clock in microseconds
     client: str
     method: bytes
     target: bytes
     host: str
     fields: NamedFields
-
-
-class _QueuedLine(NamedTuple):
-    route: Route
-    request: LoggedRequest
-    at_us: int
-    refused: str
+    refused: str = ""  # why
 
 
 class AccessLog:
@@ -71,29 +66,21 @@ class AccessLog:
         self._edge = edge
         self._file = LogFile(path)
         self._shipper = LogShipper(edge, tls, resolver)
-        self._queue: list[_QueuedLine] = []
+        self._queue: list[LoggedRequest] = []
 
-    def note(
-        self, route: Route, request: LoggedRequest, *, at_us: int, refused: str = ""
-    ) -> None:
-        """Log that a request was accepted, or why it was refused.
+    def note(self, request: LoggedRequest) -> None:
+        """Log a request.
 
-        `at_us` is the wall clock in microseconds. Lines are formatted later, several at
-        once: one at a time costs the connection three times as much.
+        Lines are formatted later, several together: one at a time costs the connection
+        three times as much.
         """
-        self._queue.append(_QueuedLine(route, request, at_us, refused))
+        self._queue.append(request)
         if len(self._queue) >= _LINES_PER_BATCH:
-            self._format()
-
-    def flush(self) -> None:
-        """Format the queue, and write what waits for the file."""
-        self._format()
-        self._file.flush()
+            self.flush()
 
     async def close(self, seconds: float) -> None:
         """Write what is queued, and send it to endpoints for at most so many seconds."""
-        self._format()
-        self._file.close()
+        self.flush()
         await self._shipper.close(seconds)
 
     @property
@@ -101,30 +88,33 @@ class AccessLog:
         """How many lines the file or an endpoint did not get."""
         return self._file.dropped + self._shipper.dropped
 
-    def _format(self) -> None:
+    def flush(self) -> None:
+        """Format the queue, write it to the file and ship it."""
+        if not self._queue:
+            return
         queue, self._queue = self._queue, []
-        for route, request, at_us, refused in queue:
-            line = self._line(route, request, at_us, refused)
-            if not route.log_endpoints:
-                self._file.note((line + "}\n").encode())
-                continue
-            asked = {name for end in route.log_endpoints for name in end.fields}
-            self._file.note(_with_fields(line, request.fields, sorted(asked)))
-            for endpoint in route.log_endpoints:
+        lines = []
+        for request in queue:
+            line = self._line(request)
+            endpoints = request.route.log_endpoints
+            asked = {name for endpoint in endpoints for name in endpoint.fields}
+            lines.append(_with_fields(line, request.fields, sorted(asked)))
+            for endpoint in endpoints:
                 text = _with_fields(line, request.fields, endpoint.fields)
-                self._shipper.ship(endpoint, route.service, text)
+                self._shipper.ship(endpoint, request.route.service, text)
+        self._file.write(lines)
 
-    def _line(
-        self, route: Route, request: LoggedRequest, at_us: int, refused: str
-    ) -> str:
+    def _line(self, request: LoggedRequest) -> str:
         path = request.target.partition(b"?")[0].decode("latin-1")
         line = (
-            f'{{"time":"{iso_instant(at_us)}","event":"{"refused" if refused else "accepted"}"'
-            f',"service":{_cached_json(route.service)},"client":{_cached_json(request.client)}'
+            f'{{"time":"{iso_instant(request.at_us)}","event":"{"refused" if request.refused else "accepted"}"'
+            f',"service":{_cached_json(request.route.service)},"client":{_cached_json(request.client)}'
             f',"method":{_QUOTE(request.method.decode("latin-1"))}'
             f',"host":{_cached_json(request.host)},"path":{_QUOTE(path)},"edge":{_cached_json(self._edge)}'
         )
-        return f'{line},"reason":{_cached_json(refused)}' if refused else line
+        if request.refused:
+            line += f',"reason":{_cached_json(request.refused)}'
+        return line
 
 
 def _with_fields(line: str, fields: NamedFields, asked: Iterable[str]) -> bytes:
@@ -138,77 +128,39 @@ def _with_fields(line: str, fields: NamedFields, asked: Iterable[str]) -> bytes:
 
 
 class LogFile:
-    """A JSON Lines file. It is opened again if it was renamed.
+    """A JSON Lines file, opened for each write, so that it may be renamed meanwhile.
 
     It is also rotated here when it has grown, because the usage store needs the disk.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: deque[bytes] = deque()
-        self._descriptor = -1
         self.dropped = 0
 
-    def note(self, line: bytes) -> None:
-        """Queue a line, or drop it if the queue is full."""
-        if len(self._queue) >= _MAX_FILE_LINES:
-            self.dropped += 1
-            return
-        self._queue.append(line)
-
-    def flush(self) -> None:
-        """Write the queue, whole lines in one write, because processes share the file."""
-        while self._queue:
-            lines: list[bytes] = []
-            size = 0
-            while self._queue and size < _MAX_WRITE_BYTES:
-                lines.append(self._queue.popleft())
-                size += len(lines[-1])
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Append whole lines in one write, because processes share the file."""
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            descriptor = os.open(self._path, flags, 0o600)
             try:
-                self._reopen_if_moved()
-                self._write(b"".join(lines))
-            except OSError as error:
-                log.warning("The access log could not be written: %s", error)
-                self.dropped += len(lines)
-                return
+                self._append(descriptor, b"".join(lines))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log.warning("The access log could not be written: %s", error)
+            self.dropped += len(lines)
 
-    def close(self) -> None:
-        """Write the queue and close the file."""
-        self.flush()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _write(self, data: bytes) -> None:
-        written = os.write(self._descriptor, data)
+    def _append(self, descriptor: int, data: bytes) -> None:
+        written = os.write(descriptor, data)
         if written < len(data):  # the disk is full; the next call raises
-            os.write(self._descriptor, data[written:])
-        if os.fstat(self._descriptor).st_size >= _FILE_BYTES:
-            self._rotate()
-
-    def _rotate(self) -> None:
-        # Processes share the file: one renames it, the others notice.
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            if self._is_in_place():
+            os.write(descriptor, data[written:])
+        if os.fstat(descriptor).st_size < _FILE_BYTES:
+            return
+        # Of several processes one renames it, the others see that it has another name.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
                 self._path.rename(self._path.with_suffix(".jsonl.1"))
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def _is_in_place(self) -> bool:
-        try:
-            return os.fstat(self._descriptor).st_ino == self._path.stat().st_ino
-        except FileNotFoundError:
-            return False
-
-    def _reopen_if_moved(self) -> None:
-        if self._descriptor >= 0:
-            if self._is_in_place():
-                return
-            os.close(self._descriptor)
-            self._descriptor = -1
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._descriptor = os.open(self._path, flags, 0o600)
 
 
 def _request_fields(endpoint: RouteLogEndpoint) -> str:

@@ -405,18 +405,21 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
         refused = route.refusal_sentence
     elif line["ev"] in LIMIT_ERRORS:
         refused = LIMIT_ERRORS[line["ev"]].sentence()
-    fields = {
-        name.encode("latin-1"): [value.encode("latin-1")]
-        for name, value in line["fields"].items()
-    }
-    request = LoggedRequest(
-        client=line["client"],
-        method=line["method"].encode("latin-1"),
-        target=line["path"].encode("latin-1"),
-        host=str(line["host"]),
-        fields=fields,
+    access_log.note(
+        LoggedRequest(
+            route=route,
+            at_us=int(line["at"]),
+            client=line["client"],
+            method=line["method"].encode("latin-1"),
+            target=line["path"].encode("latin-1"),
+            host=str(line["host"]),
+            fields={
+                name.encode("latin-1"): [value.encode("latin-1")]
+                for name, value in line["fields"].items()
+            },
+            refused=refused,
+        )
     )
-    access_log.note(route, request, at_us=int(line["at"]), refused=refused)
 
 
 def _set_seen(connection: OpenConnection, seen_ns: int) -> None:

@@ -213,11 +213,9 @@ class RequestHandler:
 
     def _note(self, client: ClientConnection, *, refused: str = "") -> None:
         at_us = time.time_ns() // 1000
-        head = client.head
-        request = LoggedRequest(
-            client.address, head.method, head.target, head.host, head.named
-        )
-        self._log.note(client.route, request, at_us=at_us, refused=refused)
+        head, address = client.head, client.address
+        asked = head.method, head.target, head.host, head.named
+        self._log.note(LoggedRequest(client.route, at_us, address, *asked, refused))
 
 
 def _framing_fields(head: RequestHead) -> Fields:

@@ -76,8 +76,9 @@ def noted(tmp_path, request, **changes):
     log: Any = AccessLog("edge-1", path, origin_tls(), CachingResolver(()))
     log._shipper.ship = lambda *given: shipped.append(given)
     head = parse_request(request)
-    said = LoggedRequest("192.0.2.7", head.method, head.target, head.host, head.named)
-    log.note(route("a.test", **changes), said, at_us=AT)
+    wanted = route("a.test", **changes)
+    parts = head.method, head.target, head.host, head.named
+    log.note(LoggedRequest(wanted, AT, "192.0.2.7", *parts))
     log.flush()
     return path.read_bytes(), shipped
 
