@@ -7,60 +7,44 @@ Sources: IANA special-purpose address registries (RFC 6890); RFC 4291, 6052, 305
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_network,
+)
 from typing import TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_DENIED_V4 = tuple(
-    (IPv4Network(network), reason)
-    for network, reason in (
-        ("0.0.0.0/32", "unspecified"),
-        ("0.0.0.0/8", "reserved"),
-        ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "private"),  # carrier-grade NAT; some clouds' metadata
-        ("127.0.0.0/8", "loopback"),
-        ("168.63.129.16/32", "metadata"),  # Azure's host agent, on a public address
-        ("169.254.0.0/16", "link-local"),  # most clouds' metadata
-        ("172.16.0.0/12", "private"),
-        ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "documentation"),
-        ("192.31.196.0/24", "reserved"),
-        ("192.52.193.0/24", "reserved"),
-        ("192.88.99.0/24", "reserved"),
-        ("192.168.0.0/16", "private"),
-        ("192.175.48.0/24", "reserved"),
-        ("198.18.0.0/15", "reserved"),
-        ("198.51.100.0/24", "documentation"),
-        ("203.0.113.0/24", "documentation"),
-        ("224.0.0.0/4", "multicast"),
-        ("255.255.255.255/32", "broadcast"),
-        ("240.0.0.0/4", "reserved"),
+# The first that contains an address says why it is denied.
+_DENIED = tuple(
+    (ip_network(network), reason)
+    for reason, networks in (
+        ("unspecified", ("0.0.0.0/32", "::/128")),
+        ("loopback", ("127.0.0.0/8", "::1/128")),
+        ("link-local", ("169.254.0.0/16", "fe80::/10")),  # most clouds' metadata
+        ("metadata", ("168.63.129.16/32",)),  # Azure's host agent, on a public address
+        ("private", ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
+        ("private", ("100.64.0.0/10",)),  # carrier-grade NAT; some clouds' metadata
+        ("private", ("fec0::/10",)),  # the old site-local addresses
+        ("multicast", ("224.0.0.0/4", "ff00::/8")),
+        ("broadcast", ("255.255.255.255/32",)),
+        ("documentation", ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")),
+        ("documentation", ("2001:db8::/32", "3fff::/20")),
+        # The deprecated ways of carrying IPv4 are refused whatever they carry: no customer's
+        # server is reached that way, and what they carry is the tunnel's choice.
+        ("embedded", ("::/96", "::ffff:0:0:0/96")),  # IPv4-compatible, IPv4-translated
+        ("embedded", ("64:ff9b:1::/48",)),  # NAT64 for local use
+        ("embedded", ("2001::/32", "2002::/16")),  # Teredo, 6to4
+        ("reserved", ("0.0.0.0/8", "192.0.0.0/24", "192.31.196.0/24")),
+        ("reserved", ("192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24")),
+        ("reserved", ("198.18.0.0/15", "240.0.0.0/4")),
+        ("reserved", ("100::/64", "2001::/23", "2620:4f:8000::/48")),
     )
-)
-# The deprecated ways of carrying IPv4 are refused whatever they carry: no customer's
-# server is reached that way, and what they carry is the tunnel's choice.
-_DENIED_V6 = tuple(
-    (IPv6Network(network), reason)
-    for network, reason in (
-        ("::/128", "unspecified"),
-        ("::1/128", "loopback"),
-        ("::/96", "embedded"),  # IPv4-compatible
-        ("::ffff:0:0:0/96", "embedded"),  # IPv4-translated
-        ("64:ff9b:1::/48", "embedded"),  # NAT64 for local use
-        ("2001::/32", "embedded"),  # Teredo
-        ("2002::/16", "embedded"),  # 6to4
-        ("100::/64", "reserved"),
-        ("2001::/23", "reserved"),
-        ("2001:db8::/32", "documentation"),
-        ("2620:4f:8000::/48", "reserved"),
-        ("3fff::/20", "documentation"),
-        ("fc00::/7", "private"),
-        ("fe80::/10", "link-local"),
-        ("fec0::/10", "private"),  # the old site-local addresses
-        ("ff00::/8", "multicast"),
-    )
+    for network in networks
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -96,31 +80,19 @@ def _without_mapping(ip: Address) -> Address:
 
 
 def _refusal(ip: Address) -> str | None:
+    for network, reason in _DENIED:
+        if ip in network:
+            return reason
     if isinstance(ip, IPv4Address):
-        return _refusal_v4(ip)
-    return _refusal_v6(ip)
-
-
-def _refusal_v4(ip: IPv4Address) -> str | None:
-    for network, reason in _DENIED_V4:
-        if ip in network:
-            return reason
-    return None if ip.is_global else "reserved"
-
-
-def _refusal_v6(ip: IPv6Address) -> str | None:
-    for network, reason in _DENIED_V6:
-        if ip in network:
-            return reason
+        return None if ip.is_global else "reserved"
     if _carries_a_refused_v4(ip):
         return "embedded"
-    if ip in _NAT64:
-        return None
-    return None if ip in _GLOBAL_UNICAST and ip.is_global else "reserved"
+    is_public = ip in _NAT64 or (ip in _GLOBAL_UNICAST and ip.is_global)
+    return None if is_public else "reserved"
 
 
 def _carries_a_refused_v4(ip: IPv6Address) -> bool:
     identifier = (int(ip) >> 32) & _LOW_32_BITS
     if ip not in _NAT64 and identifier not in _ISATAP:
         return False
-    return _refusal_v4(IPv4Address(int(ip) & _LOW_32_BITS)) is not None
+    return _refusal(IPv4Address(int(ip) & _LOW_32_BITS)) is not None
