@@ -45,20 +45,19 @@ MIN_SERVERS = 2
 # For documentation; the maps keep requests from it.
 NO_ADDRESS = ip_address("192.0.2.1")
 
-# How long an entry of t_conn outlives its connection, for an agent that was away. Each worker
-# keeps at most so many entries; a full table drops the oldest.
+# How long an entry of t_conn outlives its connection, for an agent that was away.
 EXPIRE_MS = 3_600_000
-TABLE_ENTRIES = 400_000
 
 # Connections above the limit that get an error response; more than these wait.
 REJECTION_SLOTS = 64
 
-_MAX_LINE_BYTES = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
 _LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
-_KEEPALIVE_SECONDS = _LIVENESS[socket.TCP_KEEPIDLE]
 _UNACKNOWLEDGED_MS = _LIVENESS[socket.TCP_USER_TIMEOUT]
-_TEXT = 'content-type "text/plain; charset=utf-8"'
-_PLAIN_TEXT = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
+_TEXT = (
+    'content-type "text/plain; charset=utf-8"'
+    " hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
+)
+_PLACEHOLDER = re.compile("@([A-Z_]+)@")
 _UNQUOTED = re.compile(rb"[A-Za-z0-9._/:@,*+-]+")
 _SERVER_ADDRESS = re.compile(rb"^(    server \w+) ipv\S+(?=:)", re.MULTILINE)
 _LINE_BREAKERS = re.compile(rb"[\x00\r\n]")
@@ -94,30 +93,21 @@ def render(
     service that is not in it has servers with an address that is never used. An origin that cannot
     be written gets no backend.
     """
-    parts = [
-        _global(options),
-        _defaults(options.limits),
-        _common_sections(options).encode(),
-        _frontend(options),
+    services = [
+        _backends(
+            options,
+            route.service,
+            route.origin,
+            route.header_rules,
+            addresses.get(route.service) or server_addresses(()),
+        )
+        for route in routes or ()
+        if is_service(route.service)
     ]
-    if routes is None:
-        parts.append(b"    use_backend unready\n")
-    else:
-        parts.append(_FRONTEND_RULES.encode())
-        parts += [
-            _backends(
-                options,
-                route.service,
-                route.origin,
-                route.header_rules,
-                addresses.get(route.service) or server_addresses(()),
-            )
-            for route in routes
-            if is_service(route.service)
-        ]
-    configuration = b"\n".join(parts)
-    digest = hashlib.sha256(_SERVER_ADDRESS.sub(rb"\1", configuration)).hexdigest()
-    return f"global\n    description {digest}\n".encode() + configuration
+    configuration = b"\n".join([_common(options, is_unready=routes is None), *services])
+    digest = hashlib.sha256(_SERVER_ADDRESS.sub(rb"\1", configuration))
+    digest.update(lua_script() + options.certificates.encode())
+    return f"global\n    description {digest.hexdigest()}\n".encode() + configuration
 
 
 def digest_of(configuration: bytes) -> str:
@@ -128,14 +118,14 @@ def digest_of(configuration: bytes) -> str:
 @lru_cache(maxsize=1)
 def lua_script() -> bytes:
     """Return the Lua script, with the lists that portal and edge share filled in."""
-    script = Path(__file__).with_name(LUA_SCRIPT).read_text("ascii")
-    for name, value in (
-        ("PROTECTED_HEADERS", ",".join(PROTECTED_HEADERS)),
-        ("PROTECTED_HEADER_PREFIXES", ",".join(PROTECTED_HEADER_PREFIXES)),
-        ("MAX_HEADER_NAME_LENGTH", str(MAX_HEADER_NAME_LENGTH)),
-    ):
-        script = script.replace(f"@{name}@", value)
-    return script.encode()
+    return _filled(
+        LUA_SCRIPT,
+        {
+            "PROTECTED_HEADERS": ",".join(PROTECTED_HEADERS),
+            "PROTECTED_HEADER_PREFIXES": ",".join(PROTECTED_HEADER_PREFIXES),
+            "MAX_HEADER_NAME_LENGTH": MAX_HEADER_NAME_LENGTH,
+        },
+    )
 
 
 def server_addresses(
@@ -185,273 +175,91 @@ def quote_format(value: bytes) -> bytes:
     return quote(value.replace(b"%", b"%%"))
 
 
-def _refuse(
-    error: EdgeError, condition: str, fields: str = "", **values: object
-) -> str:
-    return (
-        f"    http-request return status {error.status.value} {_PLAIN_TEXT} {fields}"
-        f'lf-string "{error.sentence(**values)}\\n" {condition}\n'
+def _filled(template: str, values: Mapping[str, object]) -> bytes:
+    """Return a file beside this one with the names between @ signs replaced by values."""
+    text = Path(__file__).with_name(template).read_text("ascii")
+    return _PLACEHOLDER.sub(lambda name: str(values[name[1]]), text).encode()
+
+
+def _response(error: EdgeError) -> str:
+    """Return what `http-request return` and `http-error` send for an error."""
+    values = {"host": "%[var(txn.host)]", "reason": "%[var(txn.ws),b64dec]"}
+    sentence = error.sentence(**values, limit="")
+    return f'status {error.status.value} {_TEXT} lf-string "{sentence}\\n"'
+
+
+def _any_spelling(names: Iterable[str]) -> str:
+    """Return a pattern of header names, in which - and _ are the same."""
+    return "|".join(name.replace("-", "[-_]") for name in names)
+
+
+# HAProxy itself writes the fields that frame a message; the rules set Connection and Upgrade.
+_REWRITTEN = {
+    b"connection",
+    b"upgrade",
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+}
+_PREFIXED = [prefix + "[^,]*" for prefix in PROTECTED_HEADER_PREFIXES]
+# The values that never change.
+_CONSTANTS: dict[str, object] = {
+    "TEXT": _TEXT,
+    "RETRIES": MIN_SERVERS - 1,
+    "KEEPALIVE_SECONDS": _LIVENESS[socket.TCP_KEEPIDLE],
+    "EXPIRE_MS": EXPIRE_MS,
+    "MORE_HOST_CHARACTERS": MAX_HOST_LENGTH - 1,
+    # Names that differ from a protected one by underscores.
+    "LOOKALIKES": f"(?=[^,]*_)({_any_spelling([*PROTECTED_HEADERS, *_PREFIXED])})",
+    "PLATFORM": PLATFORM,
+    "MAX_HOPS": MAX_HOPS,
+    "NOT_ON": NOT_ON,
+    "HOP_BY_HOP": _any_spelling(map(bytes.decode, sorted(HOP_BY_HOP - _REWRITTEN))),
+    "OVERWRITTEN": _any_spelling(map(bytes.decode, sorted(OVERWRITTEN))),
+} | {error.name: _response(error) for error in EdgeError}
+
+
+def _common(options: OperatorOptions, *, is_unready: bool) -> bytes:
+    """Return all but the services' backends."""
+    limits = options.limits
+    per_address = limits.handshakes_per_address * options.threads
+    accepted = options.max_connections + REJECTION_SLOTS
+    return _filled(
+        CONFIGURATION,
+        {
+            "THREADS": options.threads,
+            "MAX_ACCEPTED": accepted,
+            "MAX_LINES": limits.head_lines + 1,
+            "HEAD_MS": _ms(limits.head_seconds),
+            "CONNECT_MS": _ms(limits.connect_seconds / MIN_SERVERS),
+            "QUIET_MS": _ms(limits.quiet_seconds),
+            "RESPONSE_MS": _ms(limits.response_seconds),
+            "IDLE_MS": _ms(limits.idle_seconds),
+            "HALF_OPEN_MS": _ms(limits.half_open_seconds),
+            "TABLE_ADDRESSES": 2 * accepted,
+            "BINDS": _binds(options),
+            "REJECTED_PER_ADDRESS": per_address + REJECTION_SLOTS,
+            "MAX_CONNECTIONS": options.max_connections,
+            "MAX_PER_ADDRESS": per_address,
+            "IS_UNREADY": str(is_unready).upper(),
+        }
+        | _CONSTANTS,
     )
 
 
-def _http_error(error: EdgeError) -> str:
-    return (
-        f"    http-error status {error.status.value} {_TEXT} hdr Cache-Control no-store"
-        f' string "{error.sentence()}\\n"\n'
-    )
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
-def _global(options: OperatorOptions) -> bytes:
-    return f"""\
-# Generated by the edge's agent, and again when the route table changes.
-global
-    log unix@log.sock len 20000 format raw local0
-    log ring@agent len 20000 format raw local0
-    stats socket unix@{WORKER_SOCKET} mode 600 level admin
-    # {hashlib.sha256(lua_script()).hexdigest()}
-    lua-load-per-thread {LUA_SCRIPT}
-    nbthread {options.threads}
-    maxconn {options.max_connections + REJECTION_SLOTS}
-    hard-stop-after 7d
-    ssl-default-bind-options ssl-min-ver TLSv1.2
-    ssl-default-server-options ssl-min-ver TLSv1.2
-    tune.bufsize {_MAX_LINE_BYTES}
-    tune.maxrewrite 1024
-    tune.http.maxhdr {options.limits.head_lines + 1}
-""".encode()
-
-
-def _defaults(limits: Limits) -> bytes:
-    times = {
-        "http-request": limits.head_seconds,
-        "connect": limits.connect_seconds / MIN_SERVERS,
-        "client": limits.quiet_seconds,
-        "server": limits.response_seconds,
-        "tunnel": limits.idle_seconds,
-        "client-fin": limits.half_open_seconds,
-        "server-fin": limits.half_open_seconds,
-    }
-    errors = (
-        EdgeError.NOT_HTTP,
-        EdgeError.REQUEST_TIMEOUT,
-        EdgeError.ORIGIN_NOT_HTTP,
-        EdgeError.ORIGIN_UNREACHABLE_OR_UNTRUSTED,
-        EdgeError.ORIGIN_TIMEOUT,
-    )
-    return f"""\
-defaults
-    mode http
-    log global
-    balance roundrobin
-    http-reuse never
-    retries {MIN_SERVERS - 1}
-    option redispatch 1
-    option contstats
-    option httpclose
-    option dontlognull
-    option clitcpka
-    option srvtcpka
-    clitcpka-idle {_KEEPALIVE_SECONDS}s
-    srvtcpka-idle {_KEEPALIVE_SECONDS}s
-{"".join(map(_http_error, errors))}\
-{"".join(f"    timeout {name} {_ms(time)}{chr(10)}" for name, time in times.items())}\
-""".encode()
-
-
-def _ms(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"
-
-
-def _common_sections(options: OperatorOptions) -> str:
-    """Return the stick tables, the backends without a service, and the ring.
-
-    Entries of client addresses do not expire: otherwise HAProxy 2.6 looks through all that
-    are in use each time it looks for old ones. A full table drops an unused entry.
-    """
-    # Twice what is needed.
-    addresses = 2 * (options.max_connections + REJECTION_SLOTS)
-    return f"""\
-backend t_conn
-    stick-table type string len 128 size {TABLE_ENTRIES} expire {EXPIRE_MS}ms store bytes_in_cnt,bytes_out_cnt,conn_cur
-backend t_web
-    stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
-backend t_address
-    stick-table type ipv6 size {addresses} store conn_cur
-backend t_tunnels
-    stick-table type ipv6 size {addresses} store conn_cur
-
-backend unready
-{_refuse(EdgeError.NO_ROUTE_TABLE, "")}\
-backend no_origin
-{_refuse(EdgeError.NO_ORIGIN, "")}\
-
-ring agent
-    description "lines for the agent, kept while it is away"
-    format raw
-    maxlen 20000
-    size 16000000
-    timeout connect 5s
-    timeout server 10s
-    server agent unix@log.stream log-proto octet-count
-"""
-
-
-def _frontend(options: OperatorOptions) -> bytes:
+def _binds(options: OperatorOptions) -> str:
     host = f"[{options.bind}]" if ":" in options.bind else options.bind
     common = f"backlog 4096 tcp-ut {_UNACKNOWLEDGED_MS}ms proto h1"
-    lines = ["frontend edge", f"    bind {host}:{options.port} {common}"]
+    lines = f"    bind {host}:{options.port} {common}"
     if options.tls_port:
         tls = "ssl crt-list certificates.list alpn http/1.1"
         strict = "" if options.has_default_certificate else " strict-sni"
-        lines += [
-            f"    # certificates {options.certificates}",
-            f"    bind {host}:{options.tls_port} {common} {tls}{strict}",
-        ]
-    return ("\n".join(lines) + "\n" + _connection_limits(options)).encode()
-
-
-def _connection_limits(options: OperatorOptions) -> str:
-    """Return the rules that reject connections to a full edge and from one busy address.
-
-    Tunnels do not count for their address. The first connections above a limit get an error
-    response, further ones of an address are closed.
-    """
-    per_address = options.limits.handshakes_per_address * options.threads
-    is_above = "{ sc2_conn_cur,sub(sess.tunnels) gt %d }"
-    look_up = "set-var(sess.tunnels) src_conn_cur(t_tunnels)"
-    return (
-        "    tcp-request connection track-sc2 src table t_address\n"
-        f"    tcp-request connection {look_up}\n"
-        "    tcp-request connection reject if "
-        f"{is_above % (per_address + REJECTION_SLOTS)}\n"
-        f"    http-request {look_up}\n"
-        + _refuse(
-            EdgeError.CONNECTION_LIMIT, f"if {{ fe_conn gt {options.max_connections} }}"
-        )
-        + _refuse(EdgeError.ADDRESS_LIMIT, f"if {is_above % per_address}")
-    )
-
-
-def _lookalikes() -> str:
-    """Return a pattern of the names that differ from a protected one by underscores."""
-    any_spelling = [name.replace("-", "[-_]") for name in PROTECTED_HEADERS]
-    any_spelling += [
-        prefix.replace("-", "[-_]") + "[^,]*" for prefix in PROTECTED_HEADER_PREFIXES
-    ]
-    return "(?=[^,]*_)(" + "|".join(any_spelling) + ")"
-
-
-_CHECK_REQUEST = (
-    _refuse(EdgeError.HOST_COUNT, "unless { req.fhdr_cnt(host) eq 1 }")
-    + _refuse(EdgeError.HOST_INVALID,
-              r"unless { req.fhdr(host) -m reg "
-              rf"'^([A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_HOST_LENGTH - 1}}}|\[[0-9A-Fa-f:.]{{2,45}}\])(:0*([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|65[0-4][0-9]{{2}}|655[0-2][0-9]|6553[0-5]))?$' }}")
-    + _refuse(EdgeError.TRANSFER_CODING, "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
-    + _refuse(EdgeError.CONTROL_CHARACTER, r"if { req.hdrs -m reg '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' }")
-    + _refuse(EdgeError.TARGET_USER, "if { url -m reg '^[^/]*//[^/]*@' }")
-    + "    http-request set-uri %[pathq] if { url -m reg -i '^https?://' }\n"
-    + _refuse(EdgeError.TARGET_INVALID, "unless { url_beg / } or { url -m str * } { method OPTIONS }")
-    + _refuse(EdgeError.METHOD_NOT_SUPPORTED, "if { method CONNECT TRACE }")
-    + _refuse(EdgeError.PROTECTED_LOOKALIKE, f"if {{ req.hdr_names -m reg '(^|,)({_lookalikes()})(,|$)' }}")
-)  # fmt: skip
-
-_CHECK_HANDSHAKE = (
-    _refuse(EdgeError.HANDSHAKE_METHOD, "if ws !{ method GET } or ws !{ req.ver 1.1 }")
-    + _refuse(EdgeError.HANDSHAKE_CONNECTION, "if ws !{ req.hdr(connection) -i upgrade }")
-    # HAProxy removes Upgrade from a request that has a body.
-    + _refuse(EdgeError.HANDSHAKE_BODY,
-              "if { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(transfer-encoding) gt 0 } or"
-              " { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(content-length) gt 0 }"
-              " !{ req.fhdr(content-length) -m str 0 }")
-    + _refuse(EdgeError.HANDSHAKE_VERSION, "if ws !{ req.fhdr_cnt(sec-websocket-version) eq 1 } or"
-              " ws !{ req.fhdr(sec-websocket-version) -m str 13 }",
-              "hdr Sec-WebSocket-Version 13 hdr Upgrade websocket ")
-    + _refuse(EdgeError.HANDSHAKE_KEY, "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
-              " ws !{ req.fhdr(sec-websocket-key) -m reg '^[A-Za-z0-9+/]{22}==$' }")
-)  # fmt: skip
-
-# HAProxy itself writes the fields that frame a message; the rules below set Connection and Upgrade.
-_REWRITTEN = {"connection", "upgrade", "host", "content-length", "transfer-encoding"}
-_HOP_BY_HOP = "|".join(
-    name.replace("-", "[-_]")
-    for name in sorted({name.decode() for name in HOP_BY_HOP} - _REWRITTEN)
-)
-_OVERWRITTEN = "|".join(
-    name.decode().replace("-", "[-_]") for name in sorted(OVERWRITTEN)
-)
-
-_NOT_HTTP = EdgeError.ORIGIN_NOT_HTTP.sentence()
-_IS_101 = "if { status 101 }"
-_IS_ALLOWED = "{ var(txn.ws) -m str on }"
-_IS_FULL = "{ var(txn.svc),map_str(full.map) -m found }"
-_REFUSAL = '"%[var(txn.ws),b64dec]\\n"'
-
-
-_FRONTEND_RULES = f"""\
-    unique-id-format %[uuid]
-    log-format '{{"ev":"end","id":"%ID","svc":"%[var(txn.svc)]","kind":"%[var(txn.kind)]","at":"%[var(txn.at)]","td":"%Td","up":%U,"down":%B,"pid":%pid}}'
-    http-request set-var(txn.uid) unique-id
-    acl ws req.hdr(upgrade) -i websocket
-{_CHECK_REQUEST}\
-    # Find the service.
-    http-request set-var(txn.host) 'req.fhdr(host),host_only,lower,regsub("\\.$",)'
-    http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
-    http-request set-var(txn.svc) var(txn.host),lua.reversed,map_beg(wild.map) if !{{ var(txn.svc) -m found }}
-{_refuse(EdgeError.HOST_UNKNOWN, "unless { var(txn.svc) -m found }", host="%[var(txn.host)]")}\
-    http-request set-var(txn.sni) 'ssl_fc_sni,lower,regsub("\\.$",)' if {{ ssl_fc_has_sni }}
-{_refuse(EdgeError.MISDIRECTED, "if { var(txn.sni) -m found } !{ var(txn.sni),strcmp(txn.host) eq 0 }")}\
-    http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
-{_refuse(EdgeError.LOOP, f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MAX_HOPS} }}")}\
-    http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
-    http-request lua.capture
-    # Check that it may upgrade.
-{_CHECK_HANDSHAKE}\
-    http-request set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) if ws
-    http-request lua.log refused if ws !{_IS_ALLOWED}
-    http-request return status 403 {_PLAIN_TEXT} lf-string {_REFUSAL} if ws !{_IS_ALLOWED}
-{_refuse(EdgeError.USAGE_NOT_RECORDED, "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
-    http-request lua.log {ACCOUNT_FULL} if ws {_IS_FULL}
-{_refuse(EdgeError.ACCOUNT_LIMIT, f"if ws {_IS_FULL}")}\
-    http-request set-var(txn.origin) var(txn.svc),map_str(origin.map)
-{_refuse(EdgeError.NO_ORIGIN, "if { var(txn.origin) -m str none }")}\
-    http-request return status 502 {_PLAIN_TEXT} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
-    # Set what the origin gets, except what the service's own rules set.
-    http-request set-var(txn.is) str(ws) if ws
-    http-request del-header Connection
-    http-request del-header Upgrade
-    http-request set-header Upgrade websocket if {{ var(txn.is) -m str ws }}
-    http-request set-header Connection Upgrade if {{ var(txn.is) -m str ws }}
-    http-request del-header '(?i)^({_HOP_BY_HOP}|{_OVERWRITTEN})$' -m reg
-    http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
-    http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
-    http-request set-header X-Forwarded-Host %[req.fhdr(host)]
-    http-request add-header CDN-Loop %[var(txn.loop)]
-    http-request lua.log request if !{{ var(txn.is) -m str ws }}
-    # Open a tunnel only for a WebSocket's 101, and only if it is still permitted.
-    http-response return status 502 {_TEXT} string "{_NOT_HTTP}\\n" {_IS_101} !{{ var(txn.is) -m str ws }}
-    http-response return status 502 {_TEXT} string "{_NOT_HTTP}\\n" {_IS_101} !{{ res.hdr(upgrade) -i websocket }}
-    http-response set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) {_IS_101}
-    http-response lua.log refused {_IS_101} !{_IS_ALLOWED}
-    http-response return status 403 {_PLAIN_TEXT} lf-string {_REFUSAL} {_IS_101} !{_IS_ALLOWED}
-    http-response lua.drop_nominated unless {{ status 101 }}
-    http-response del-header '(?i)^(connection|upgrade|{_HOP_BY_HOP})$' -m reg unless {{ status 101 }}
-    # RFC 9110, 15.5.22: a 426 names a protocol. The edge offers this one, whatever the origin does.
-    http-response set-header Upgrade websocket if {{ status 426 }}
-    http-response set-header Connection Upgrade if {{ status 426 }}
-    http-response set-var(txn.at) date(0,ms)
-    http-response set-var(txn.kind) str(web) unless {{ status 101 }}
-    http-response set-var(txn.kind) str(ws) {_IS_101}
-    http-response set-var(txn.key) var(txn.svc),concat(|,txn.uid,),concat(|,txn.at,) {_IS_101}
-    http-response track-sc0 var(txn.key) table t_conn {_IS_101}
-    http-response track-sc1 src table t_tunnels {_IS_101}
-    http-response track-sc1 var(txn.svc) table t_web unless {{ status 101 }}
-    http-response sc-inc-gpc0(1) unless {{ status 101 }}
-    http-response lua.log accept {_IS_101}
-    default_backend no_origin
-    use_backend ws_%[var(txn.svc)] if {{ var(txn.is) -m str ws }}
-    use_backend web_%[var(txn.svc)] if !{{ var(txn.is) -m str ws }}
-"""
+        lines += f"\n    bind {host}:{options.tls_port} {common} {tls}{strict}"
+    return lines
 
 
 # A table changes for one service, and is written for all.
@@ -472,7 +280,7 @@ def _backends(
     )
     return b"".join((
         f"backend {WEBSOCKET}{service}\n".encode(),
-        f"    timeout server {_ms(options.limits.head_seconds)}\n".encode(),
+        f"    timeout server {_ms(options.limits.head_seconds)}ms\n".encode(),
         _service_limit(options.limits.tunnels_per_service), *rest,
         f"backend {PLAIN}{service}\n".encode(), *rest,
     ))  # fmt: skip
@@ -483,7 +291,7 @@ def _service_limit(most: int) -> bytes:
     is_above = f"if {{ be_conn gt {most} }}"
     return (
         f"    http-request lua.log {SERVICE_FULL} {is_above}\n"
-        + _refuse(EdgeError.SERVICE_LIMIT, is_above)
+        f"    http-request return {_response(EdgeError.SERVICE_LIMIT)} {is_above}\n"
     ).encode()
 
 
@@ -492,7 +300,7 @@ def _attempts(limits: Limits, servers: int) -> bytes:
     if servers == MIN_SERVERS:
         return b""  # as in the defaults
     seconds = limits.connect_seconds / servers
-    return f"    retries {servers - 1}\n    timeout connect {_ms(seconds)}\n".encode()
+    return f"    retries {servers - 1}\n    timeout connect {_ms(seconds)}ms\n".encode()
 
 
 def _header_rules(header_rules: tuple[HeaderRule, ...], origin: Origin) -> bytes:
