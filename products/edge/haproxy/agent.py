@@ -20,6 +20,7 @@ from products.edge.access_log import AccessLog
 from products.edge.contract import EdgeStatus, Route, RouteTable
 from products.edge.dns import CachingResolver
 from products.edge.errors import StartupError
+from products.edge.haproxy.config import with_all_limits
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.process import (
@@ -111,7 +112,7 @@ class Agent:
         data = Path(settings.data_folder)
         folder = data / _FOLDER
         folder.mkdir(exist_ok=True, mode=0o700)
-        self._settings = settings
+        self._settings = settings = with_all_limits(settings)
         self._portal = portal
         self._manages_haproxy = settings.haproxy_managed_by == "agent"
         self._folder = folder
@@ -313,7 +314,7 @@ class Agent:
         for service, count in by_service.items():
             if (route := self._routes.get(service)) is not None:
                 by_account[route.account] += count
-        most = self._reconciler.limits.tunnels_per_account
+        most = self._settings.limits.tunnels_per_account
         full = {account for account, count in by_account.items() if count >= most}
         if not full:
             return frozenset()

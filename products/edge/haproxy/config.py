@@ -6,20 +6,22 @@ has enough servers for them. Permissions are in maps.
 
 import hashlib
 import re
+import resource
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 from products.edge.addresses import Address
 from products.edge.contract import PLATFORM, HeaderRule, Origin, Route
 from products.edge.errors import EdgeError
 from products.edge.haproxy.maps import NOT_ON, is_host, is_service
 from products.edge.headers import HOP_BY_HOP, MAX_HOPS, OVERWRITTEN, prepare_rules
-from products.edge.settings import Limits
+from products.edge.settings import Limits, Settings, with_tunnel_limits
 from products.edge.startup import LIVENESS_OPTIONS
 from products.protocol import (
     MAX_HEADER_NAME_LENGTH,
@@ -51,6 +53,8 @@ EXPIRE_MS = 3_600_000
 # Connections above the limit that get an error response; more than these wait.
 REJECTION_SLOTS = 64
 
+_SPARE_DESCRIPTORS = 256
+_MIN_CONNECTIONS = 16
 _LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
 _UNACKNOWLEDGED_MS = _LIVENESS[socket.TCP_USER_TIMEOUT]
 _TEXT = (
@@ -67,35 +71,46 @@ class Unquotable(ValueError):
     """A value that cannot be in one line of the configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorOptions:
-    """What the operator sets, in contrast to what the route table says."""
+class CertificateList(NamedTuple):
+    """What HAProxy's list of certificates contains."""
 
-    bind: str
-    port: int
-    tls_port: int  # 0 for plain HTTP only
-    threads: int
-    max_connections: int
-    ca_file: str  # "" for the operating system's public authorities
-    limits: Limits
-    certificates: str = ""  # a digest: it changes when a certificate does
-    has_default_certificate: bool = False
+    digest: str = ""
+    has_default: bool = False
+
+
+def with_all_limits(settings: Settings) -> Settings:
+    """Return settings with the limits of one HAProxy, in all its threads."""
+    limits = settings.limits
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = (descriptors - _SPARE_DESCRIPTORS) // 2 - REJECTION_SLOTS
+    connections = max(_MIN_CONNECTIONS, possible)
+    connections = min(limits.connections or connections, connections)
+    limits = with_tunnel_limits(
+        replace(limits, connections=connections),
+        capacity=connections,
+        processes=settings.processes,
+    )
+    ca_file = settings.ca_file and str(Path(settings.ca_file).resolve())
+    return replace(settings, limits=limits, ca_file=ca_file)
 
 
 def render(
-    options: OperatorOptions,
+    settings: Settings,
+    certificates: CertificateList,
     routes: Iterable[Route] | None,
     addresses: Mapping[str, tuple[Address, ...]],
 ) -> bytes:
     """Return the configuration; `routes` is None until the first table has arrived.
 
+    The settings are those that `with_all_limits` returns.
     `addresses` has an address for each server of a service, as `server_addresses` returns them. A
     service that is not in it has servers with an address that is never used. An origin that cannot
     be written gets no backend.
     """
     services = [
         _backends(
-            options,
+            settings.limits,
+            settings.ca_file,
             route.service,
             route.origin,
             route.header_rules,
@@ -104,9 +119,10 @@ def render(
         for route in routes or ()
         if is_service(route.service)
     ]
-    configuration = b"\n".join([_common(options, is_unready=routes is None), *services])
+    common = _common(settings, certificates, is_unready=routes is None)
+    configuration = b"\n".join([common, *services])
     digest = hashlib.sha256(_SERVER_ADDRESS.sub(rb"\1", configuration))
-    digest.update(lua_script() + options.certificates.encode())
+    digest.update(lua_script() + certificates.digest.encode())
     return f"global\n    description {digest.hexdigest()}\n".encode() + configuration
 
 
@@ -219,15 +235,17 @@ _CONSTANTS: dict[str, object] = {
 } | {error.name: _response(error) for error in EdgeError}
 
 
-def _common(options: OperatorOptions, *, is_unready: bool) -> bytes:
+def _common(
+    settings: Settings, certificates: CertificateList, *, is_unready: bool
+) -> bytes:
     """Return all but the services' backends."""
-    limits = options.limits
-    per_address = limits.handshakes_per_address * options.threads
-    accepted = options.max_connections + REJECTION_SLOTS
+    limits = settings.limits
+    per_address = limits.handshakes_per_address * settings.processes
+    accepted = limits.connections + REJECTION_SLOTS
     return _filled(
         CONFIGURATION,
         {
-            "THREADS": options.threads,
+            "THREADS": settings.processes,
             "MAX_ACCEPTED": accepted,
             "MAX_LINES": limits.head_lines + 1,
             "HEAD_MS": _ms(limits.head_seconds),
@@ -237,9 +255,9 @@ def _common(options: OperatorOptions, *, is_unready: bool) -> bytes:
             "IDLE_MS": _ms(limits.idle_seconds),
             "HALF_OPEN_MS": _ms(limits.half_open_seconds),
             "TABLE_ADDRESSES": 2 * accepted,
-            "BINDS": _binds(options),
+            "BINDS": _binds(settings, certificates),
             "REJECTED_PER_ADDRESS": per_address + REJECTION_SLOTS,
-            "MAX_CONNECTIONS": options.max_connections,
+            "MAX_CONNECTIONS": limits.connections,
             "MAX_PER_ADDRESS": per_address,
             "IS_UNREADY": str(is_unready).upper(),
         }
@@ -251,21 +269,22 @@ def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
-def _binds(options: OperatorOptions) -> str:
-    host = f"[{options.bind}]" if ":" in options.bind else options.bind
+def _binds(settings: Settings, certificates: CertificateList) -> str:
+    host = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
     common = f"backlog 4096 tcp-ut {_UNACKNOWLEDGED_MS}ms proto h1"
-    lines = f"    bind {host}:{options.port} {common}"
-    if options.tls_port:
+    lines = f"    bind {host}:{settings.port} {common}"
+    if settings.tls_port and settings.certificate_folder:
         tls = "ssl crt-list certificates.list alpn http/1.1"
-        strict = "" if options.has_default_certificate else " strict-sni"
-        lines += f"\n    bind {host}:{options.tls_port} {common} {tls}{strict}"
+        strict = "" if certificates.has_default else " strict-sni"
+        lines += f"\n    bind {host}:{settings.tls_port} {common} {tls}{strict}"
     return lines
 
 
 # A table changes for one service, and is written for all.
 @lru_cache(maxsize=50_000)
 def _backends(
-    options: OperatorOptions,
+    limits: Limits,
+    ca_file: str,
     service: str,
     origin: Origin | None,
     header_rules: tuple[HeaderRule, ...],
@@ -274,14 +293,14 @@ def _backends(
     if origin is None or origin_problem(origin):
         return b""
     rest = (
-        _attempts(options.limits, len(addresses)),
+        _attempts(limits, len(addresses)),
         _header_rules(header_rules, origin),
-        _servers(options, origin, addresses),
+        _servers(ca_file, origin, addresses),
     )
     return b"".join((
         f"backend {WEBSOCKET}{service}\n".encode(),
-        f"    timeout server {_ms(options.limits.head_seconds)}ms\n".encode(),
-        _service_limit(options.limits.tunnels_per_service), *rest,
+        f"    timeout server {_ms(limits.head_seconds)}ms\n".encode(),
+        _service_limit(limits.tunnels_per_service), *rest,
         f"backend {PLAIN}{service}\n".encode(), *rest,
     ))  # fmt: skip
 
@@ -319,13 +338,11 @@ def _header_rules(header_rules: tuple[HeaderRule, ...], origin: Origin) -> bytes
     return b"".join(line + b"\n" for line in lines)
 
 
-def _servers(
-    options: OperatorOptions, origin: Origin, addresses: tuple[Address, ...]
-) -> bytes:
+def _servers(ca_file: str, origin: Origin, addresses: tuple[Address, ...]) -> bytes:
     # Not in `default-server`: HAProxy 2.6 reads it there but does not apply it.
     parameters = f" tcp-ut {_UNACKNOWLEDGED_MS}ms".encode()
     if origin.use_tls:
-        parameters += _tls_parameters(options, origin)
+        parameters += _tls_parameters(ca_file, origin)
     lines = []
     for number, address in enumerate(addresses, 1):
         endpoint = f"ipv{address.version}@{address}:{origin.port}"
@@ -337,9 +354,9 @@ def _checked_name(origin: Origin) -> str:
     return certificate_name(origin.address, origin.override_host)
 
 
-def _tls_parameters(options: OperatorOptions, origin: Origin) -> bytes:
+def _tls_parameters(ca_file: str, origin: Origin) -> bytes:
     name = _checked_name(origin)
-    trusted = quote(options.ca_file.encode()) if options.ca_file else b"@system-ca"
+    trusted = quote(ca_file.encode()) if ca_file else b"@system-ca"
     words = b" ssl verify required alpn http/1.1 ca-file " + trusted
     words += b" verifyhost " + quote(name.encode("ascii"))
     if not is_ip(name):

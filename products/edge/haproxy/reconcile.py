@@ -8,10 +8,8 @@ import asyncio
 import hashlib
 import logging
 import re
-import resource
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from products.edge.addresses import Address
@@ -30,9 +28,8 @@ from products.edge.haproxy.config import (
     LUA_SCRIPT,
     MIN_SERVERS,
     PLAIN,
-    REJECTION_SLOTS,
     WEBSOCKET,
-    OperatorOptions,
+    CertificateList,
     digest_of,
     lua_script,
     origin_problem,
@@ -45,7 +42,7 @@ from products.edge.haproxy.process import (
     HAProxyProcess,
     MasterSocket,
 )
-from products.edge.settings import Limits, Settings, with_tunnel_limits
+from products.edge.settings import Settings
 from products.edge.tls import client_tls, load_certificate
 from products.protocol import is_ip
 
@@ -55,8 +52,6 @@ _CERTIFICATE_LIST = "certificates.list"
 _DEFAULT_CERTIFICATE = "default"
 _LISTABLE_PATH = re.compile(r"[A-Za-z0-9._/@+-]+")  # the list has no quoting
 REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
-_SPARE_DESCRIPTORS = 256
-_MIN_CONNECTIONS = 16
 _FIRST_WAIT_SECONDS = LOOKUP_SECONDS + 0.5
 _NEW_NAME_WAIT_SECONDS = 0.5  # so that a request for a new service finds its origin
 # Per refresh, so that the name server is not flooded.
@@ -124,14 +119,6 @@ class OriginResolver:
             return (), EdgeError.ORIGIN_NOT_RESOLVED.sentence()
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateList:
-    """What HAProxy's list of certificates contains, to notice a change."""
-
-    digest: str
-    has_default: bool
-
-
 def write_certificate_list(source: Path, target: Path) -> CertificateList:
     """List the valid `DOMAIN.pem` files of a folder, `default.pem` first. Raises OSError.
 
@@ -185,7 +172,7 @@ class ConfigReconciler:
         # A table, an address or a certificate. Whoever has another table sets it, too.
         self.has_changed = resolver.has_changed
         self._refresh_at = 0.0  # by the monotonic clock
-        self._options = _operator_options(settings)
+        self._certificates = CertificateList()
         self._sending_permissions = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
         # Permissions follow the newest table immediately, the rest after look-ups and a reload.
@@ -258,11 +245,6 @@ class ConfigReconciler:
             self.accepts_websockets = are_allowed
             await self._change_permissions(*maps.PERMISSION_MAPS)
 
-    @property
-    def limits(self) -> Limits:
-        """The limits that this HAProxy keeps to."""
-        return self._options.limits
-
     async def limit(self, full: frozenset[str]) -> None:
         """Accept no new WebSocket connection of some services, because of their account's limit.
 
@@ -289,7 +271,7 @@ class ConfigReconciler:
             self._routes,
             self._permitted,
             self.accepts_websockets,
-            self._options,
+            self._certificates,
             self._origins.servers,
             self._origins.problems,
         )
@@ -345,36 +327,14 @@ class ConfigReconciler:
         return routing | self._permission_maps()
 
     def _render(self) -> bytes:
-        return render(self._options, self._routes, self._origins.servers)
+        return render(
+            self._settings, self._certificates, self._routes, self._origins.servers
+        )
 
     async def _list_certificates(self) -> None:
         if self._settings.certificate_folder:
             source = Path(self._settings.certificate_folder)
             # In a thread, because there may be very many.
-            found = await asyncio.to_thread(
+            self._certificates = await asyncio.to_thread(
                 write_certificate_list, source, self._folder
             )
-            self._options = _operator_options(self._settings, found)
-
-
-def _operator_options(
-    settings: Settings, certificates: CertificateList | None = None
-) -> OperatorOptions:
-    _, max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
-    possible = max(
-        _MIN_CONNECTIONS, (max_descriptors - _SPARE_DESCRIPTORS) // 2 - REJECTION_SLOTS
-    )
-    connections = min(settings.limits.connections or possible, possible)
-    return OperatorOptions(
-        bind=settings.bind,
-        port=settings.port,
-        tls_port=settings.tls_port if settings.certificate_folder else 0,
-        threads=settings.processes,
-        max_connections=connections,
-        ca_file=str(Path(settings.ca_file).resolve()) if settings.ca_file else "",
-        limits=with_tunnel_limits(
-            settings.limits, capacity=connections, processes=settings.processes
-        ),
-        certificates=certificates.digest if certificates else "",
-        has_default_certificate=bool(certificates and certificates.has_default),
-    )

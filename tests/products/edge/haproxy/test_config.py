@@ -15,7 +15,7 @@ from products.edge.haproxy import maps
 from products.edge.haproxy.config import (
     MIN_SERVERS,
     NO_ADDRESS,
-    OperatorOptions,
+    CertificateList,
     Unquotable,
     digest_of,
     lua_script,
@@ -23,13 +23,16 @@ from products.edge.haproxy.config import (
     quote_format,
     render,
     server_addresses,
+    with_all_limits,
 )
-from products.edge.settings import Limits
+from products.edge.settings import Limits, Settings
 from products.protocol import PROTECTED_HEADER_PREFIXES, PROTECTED_HEADERS
 from tests.ci_rules import program
 from tests.products.edge.fake_portal import origin, route
 
-OPTIONS = OperatorOptions("127.0.0.1", 8080, 0, 1, 1000, "", Limits())
+SETTINGS = with_all_limits(
+    Settings("edge-1", "", "", "", limits=Limits(connections=1000))
+)
 LOOPBACK = ip_address("127.0.0.1")
 INJECTIONS = (
     "x\nserver evil 127.0.0.1:1",
@@ -43,13 +46,17 @@ INJECTIONS = (
 )
 
 
+def rendered(routes, addresses):
+    return render(SETTINGS, CertificateList(), routes, addresses)
+
+
 def written(folder, *routes):
     """Write a table's files as the agent does; return the configuration."""
     found = maps.routing_maps(routes, {one.service: "" for one in routes})
     maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
     (folder / "edge.lua").write_bytes(lua_script())
     addresses = {one.service: (LOOPBACK, LOOPBACK) for one in routes}
-    configuration = render(OPTIONS, routes, addresses)
+    configuration = rendered(routes, addresses)
     (folder / "haproxy.cfg").write_bytes(configuration)
     return configuration
 
@@ -128,9 +135,14 @@ def test_the_certificate_name_is_the_override_host_or_the_address(tmp_path):
 
 
 def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
-    options = dataclasses.replace(OPTIONS, tls_port=8443)
+    settings = dataclasses.replace(
+        SETTINGS, tls_port=8443, certificate_folder="certificates"
+    )
 
-    lines = render(options, [route("a.test", origin(8000))], {}).splitlines()
+    configuration = render(
+        settings, CertificateList(), [route("a.test", origin(8000))], {}
+    )
+    lines = configuration.splitlines()
 
     ends = [line for line in lines if line.startswith((b"    bind ", b"    server o"))]
     assert len(ends) == 2 + 2 * MIN_SERVERS
@@ -142,16 +154,16 @@ def test_permissions_are_not_in_the_configuration():
     before = route("a.test", origin(8000))
     after = replace(before, websockets=False, refusal="Off.", month="2026-12")
 
-    assert render(OPTIONS, [after], {}) == render(OPTIONS, [before], {})
+    assert rendered([after], {}) == rendered([before], {})
 
 
 def test_the_digest_is_of_all_but_the_addresses():
     before = route("a.test", origin(8000))
     moved = {before.service: (LOOPBACK, ip_address("::1"))}
 
-    first = render(OPTIONS, [before], {})
-    other_addresses = render(OPTIONS, [before], moved)
-    other_port = render(OPTIONS, [route("a.test", origin(8001))], {})
+    first = rendered([before], {})
+    other_addresses = rendered([before], moved)
+    other_port = rendered([route("a.test", origin(8001))], {})
 
     assert other_addresses != first
     assert digest_of(other_addresses) == digest_of(first)
@@ -171,7 +183,7 @@ def test_an_origin_with_many_addresses_has_a_server_and_an_attempt_for_each(tmp_
     there = route("a.test", origin(8000))
 
     servers = server_addresses(many)
-    lines = render(OPTIONS, [there], {there.service: servers}).splitlines()
+    lines = rendered([there], {there.service: servers}).splitlines()
 
     assert set(servers) == set(many)
     assert len(servers) == 8  # so that three more addresses need no reload
