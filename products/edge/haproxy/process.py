@@ -29,6 +29,8 @@ _TIMEOUT_SECONDS = 10.0
 _MAX_LINE_BYTES = 8_000  # bytes of commands in one call; HAProxy's buffer is larger
 _ADDRESS = 4  # its column in `show servers state`
 _DIGEST = re.compile(r"^description: (\w+)$", re.MULTILINE)
+_MASTER = re.compile(r"^(\d+)\s+master\b", re.MULTILINE)
+_WORKER = re.compile(r"^(\d+)\s+worker\b", re.MULTILINE)
 _PAIR = re.compile(r"\b(\w+)=(\S*)")
 
 
@@ -102,21 +104,12 @@ class MasterSocket:
     async def processes(self) -> Processes:
         """List the processes. Raises HAProxyUnreachable."""
         response = await self.call("show proc")
-        found: dict[str, list[int]] = {"master": [], "worker": [], "old": []}
-        section = "worker"
-        for line in response.splitlines():
-            words = line.split()
-            if line.startswith("# old"):
-                section = "old"
-            elif words[1:2] == ["master"]:
-                found["master"].append(int(words[0]))
-            elif words[1:2] == ["worker"] and words[0].isdigit():
-                found[section].append(int(words[0]))
-        if not found["master"]:
+        current, _, old = response.partition("# old workers")
+        masters = _MASTER.findall(current)
+        if not masters:
             raise HAProxyUnreachable(f"no list of processes: {response[:200]!r}")
-        return Processes(
-            found["master"][0], tuple(found["worker"]), tuple(found["old"])
-        )
+        workers = (tuple(map(int, _WORKER.findall(part))) for part in (current, old))
+        return Processes(int(masters[0]), *workers)
 
     async def digest(self) -> str:
         """Return the digest of the configuration that the accepting worker has loaded."""
@@ -185,7 +178,7 @@ def _entry(line: str) -> TableEntry:
     )
 
 
-_DEBIAN_PROGRAM = "/usr/sbin/haproxy"  # outside the PATH of an ordinary user
+_DEBIAN = ":/usr/sbin"  # its folder is not in the PATH of an ordinary user
 _CANDIDATE = "candidate.cfg"
 _START_SECONDS = 300.0  # HAProxy reads many origins with TLS for minutes
 _STOP_SECONDS = 5.0
@@ -205,7 +198,7 @@ class HAProxyProcess:
         self._program = program
         self._master = master
         self._child: asyncio.subprocess.Process | None = None
-        self._found_master = 0  # the process id of a master that another agent started
+        self._pid = 0  # of the master, which another agent may have started
 
     async def find(self) -> Processes | None:
         """Return the processes of the running HAProxy, None if none answers."""
@@ -213,7 +206,7 @@ class HAProxyProcess:
             processes = await self._master.processes()
         except HAProxyUnreachable:
             return None
-        self._found_master = processes.master
+        self._pid = processes.master
         return processes
 
     async def install(self, configuration: bytes) -> None:
@@ -230,7 +223,11 @@ class HAProxyProcess:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # without a terminal, it cannot wait for a person
         )  # fmt: skip
-        output, _ = await check.communicate()
+        try:
+            output, _ = await check.communicate()
+        finally:
+            if check.returncode is None:  # the agent stops
+                check.kill()
         if check.returncode:
             raise ConfigRejected(output.decode("utf-8", "replace")[-2000:])
         atomic_write(self._folder / CONFIGURATION, configuration)
@@ -248,6 +245,7 @@ class HAProxyProcess:
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a signal to the agent's group must not stop HAProxy
         )  # fmt: skip
+        self._pid = self._child.pid
         return await self._wait_for_new_worker(frozenset())
 
     async def reload(self) -> Processes:
@@ -264,10 +262,9 @@ class HAProxyProcess:
 
         Call it when HAProxy answers: the signal would end it during a reload.
         """
-        master = self._found_master if self._child is None else self._child.pid
         if self._is_running():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(master, signal.SIGUSR1 if drain else signal.SIGTERM)
+                os.kill(self._pid, signal.SIGUSR1 if drain else signal.SIGTERM)
 
     def can_answer(self) -> bool:
         """Return whether HAProxy can be asked; not if its folder was removed."""
@@ -275,8 +272,8 @@ class HAProxyProcess:
 
     async def stop_own(self) -> None:
         """Stop the HAProxy that this agent has started, if any."""
-        if self._child is not None and self._child.returncode is None:
-            self._child.terminate()
+        if self._child is not None:
+            self.stop(drain=False)
             await self.has_exited(_STOP_SECONDS)
 
     async def has_exited(self, seconds: float) -> bool:
@@ -289,9 +286,7 @@ class HAProxyProcess:
         return True
 
     def _is_running(self) -> bool:
-        if self._child is not None:
-            return self._child.returncode is None
-        state, _ = _state_of(self._found_master)
+        state, _ = _state_of(self._pid)
         return state not in _EXITED
 
     async def _wait_for_new_worker(self, before: frozenset[int]) -> Processes:
@@ -309,9 +304,7 @@ class HAProxyProcess:
 
 def find_program(name: str) -> str:
     """Return the path of the HAProxy program. Raises StartupError."""
-    program = shutil.which(name)
-    if program is None and name == "haproxy":
-        program = shutil.which(_DEBIAN_PROGRAM)
+    program = shutil.which(name, path=os.environ.get("PATH", os.defpath) + _DEBIAN)
     if program is None:
         raise StartupError(
             "HAProxy is not installed. Install it, for example with: "

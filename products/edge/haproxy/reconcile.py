@@ -169,7 +169,7 @@ class ConfigReconciler:
         self._master = master
         self._process = process
         self._origins = OriginResolver(resolver)
-        # A table, an address or a certificate. Whoever has another table sets it, too.
+        # An address; the agent sets it for another table, too.
         self.has_changed = resolver.has_changed
         self._refresh_at = 0.0  # by the monotonic clock
         self._certificates = CertificateList()
