@@ -36,9 +36,9 @@ _DELIVERY_SECONDS = 10.0  # from the look-up of the name to the response
 _PAUSE_SECONDS = 5.0  # after a failure, before the next lines are sent
 _SYSLOG_PRIORITY = 134  # facility local0, severity informational (RFC 5424)
 _HTTPS_PORT = 443
-_FIRST_ERROR = 300
 _PLAIN = re.compile(r"[\x21-\x7e]+")
-_STATUS = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r]")
+_STATUS_BYTES = 12
+_SUCCESS = re.compile(rb"HTTP/1\.[01] 2[0-9]{2}")
 _QUOTE = json.encoder.encode_basestring_ascii
 _cached_json = functools.lru_cache(maxsize=4096)(json.dumps)  # texts that repeat
 
@@ -214,6 +214,12 @@ class Undelivered(Exception):
     """An endpoint did not accept the lines."""
 
 
+# ValueError: a URL that is none. EOFError: no response.
+_DELIVERY_ERRORS = (
+    Undelivered, AddressDenied, Unresolvable, ValueError, EOFError, OSError,
+)  # fmt: skip
+
+
 class LogShipper:
     """Queues of lines, one per endpoint, each emptied by its own task."""
 
@@ -256,7 +262,7 @@ class LogShipper:
                     # For the whole delivery, so that an endpoint that responds slowly is given up.
                     async with asyncio.timeout(_DELIVERY_SECONDS):
                         await self._send(endpoint, batch)
-                except (Undelivered, AddressDenied, Unresolvable, OSError) as error:
+                except _DELIVERY_ERRORS as error:
                     self.dropped += len(batch)
                     log.warning("Log endpoint %s: %s", endpoint.name, error)
                     await asyncio.sleep(_PAUSE_SECONDS)
@@ -287,11 +293,8 @@ class LogShipper:
 
     async def _post(self, endpoint: RouteLogEndpoint, body: bytes, owner: str) -> None:
         url = endpoint.address
-        try:
-            parts = urlsplit(url)
-            port = parts.port or _HTTPS_PORT
-        except ValueError as error:
-            raise Undelivered("the address is not a URL") from error
+        parts = urlsplit(url)
+        port = parts.port or _HTTPS_PORT
         if parts.scheme != "https" or not parts.hostname or not _PLAIN.fullmatch(url):
             raise Undelivered("the address is not an https URL")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -304,15 +307,11 @@ class LogShipper:
         try:
             writer.write(head.encode("latin-1") + body)
             await writer.drain()
-            try:
-                line = await reader.readuntil(b"\n")
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-                raise Undelivered("no response") from error
+            status = await reader.readexactly(_STATUS_BYTES)
         finally:
             writer.transport.abort()
-        status = _STATUS.match(line)
-        if status is None or int(status[1]) >= _FIRST_ERROR:
-            raise Undelivered(f"responded with {line[:40]!r}")
+        if not _SUCCESS.fullmatch(status):
+            raise Undelivered(f"responded with {status!r}")
 
     async def _connect(
         self, endpoint: RouteLogEndpoint, host: str, port: int, owner: str
