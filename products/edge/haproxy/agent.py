@@ -23,6 +23,7 @@ from products.edge.errors import StartupError
 from products.edge.haproxy.config import with_all_limits
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
+from products.edge.haproxy.maps import ALL_SERVICES
 from products.edge.haproxy.process import (
     ConfigRejected,
     HAProxyProcess,
@@ -306,7 +307,10 @@ class Agent:
             await session.poll(self._master, await self._master.processes())
             session.meter.tick()  # a reading is written before anything is closed
             await self._reconciler.close_tunnels(revoked)
-        await self._reconciler.limit(self._full_services(by_service))
+        can_record = session.store.is_writable and self._portal.reporter.has_capacity
+        await self._reconciler.limit(
+            self._full_services(by_service) if can_record else ALL_SERVICES
+        )
 
     def _full_services(self, by_service: Counter[str]) -> frozenset[str]:
         """Return the services of the accounts that have as many tunnels as they may have."""
@@ -339,9 +343,6 @@ class Agent:
         processes = await self._master.processes()
         await session.poll(self._master, processes)
         session.meter.tick()
-        await self._reconciler.allow_upgrades(
-            are_allowed=session.store.is_writable and self._portal.reporter.has_capacity
-        )
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another process, or has exited."""
@@ -367,7 +368,7 @@ class Agent:
         await asyncio.sleep(delay)
         # It starts like this, and changes once its connections are counted.
         with contextlib.suppress(HAProxyUnreachable):
-            await self._reconciler.allow_upgrades(are_allowed=False)
+            await self._reconciler.limit(ALL_SERVICES)
         self._started_at = time.monotonic()
         return await self._start(self._portal.table)
 
@@ -380,7 +381,7 @@ class Agent:
         except OSError as error:
             log.error("The usage store cannot be opened: %s", error)  # noqa: TRY400
             self._may_report.set()  # acknowledged usage can be removed from a full disk
-            await self._reconciler.allow_upgrades(are_allowed=False)
+            await self._reconciler.limit(ALL_SERVICES)
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             self._may_report.set()

@@ -2,8 +2,9 @@
 
     hosts.map   host -> service             wild.map    .name, reversed -> service
     ws.map      service -> on | refusal     origin.map  service -> on | reason
-    fields.map  service -> logged fields    edge.map    upgrades -> on | off
-    full.map    service -> full, if its account has as many tunnels as it may have
+    fields.map  service -> logged fields
+    full.map    service -> full, if its account has as many tunnels as it may have;
+                * -> full, while connections cannot be counted
 
 Sentences are in base64, so that no value contains a space.
 """
@@ -25,11 +26,11 @@ log = logging.getLogger(__name__)
 Maps: TypeAlias = dict[str, dict[str, str]]
 
 HOSTS, WILDCARDS, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
-ORIGINS, FIELDS, EDGE, FULL = "origin.map", "fields.map", "edge.map", "full.map"
+ORIGINS, FIELDS, FULL = "origin.map", "fields.map", "full.map"
 ROUTING_MAPS = (ORIGINS, FIELDS, HOSTS, WILDCARDS)  # hosts after what they lead to
-PERMISSION_MAPS = (WEBSOCKETS, EDGE, FULL)
-ON, OFF, NONE, IS_FULL = "on", "off", "none", "full"
-UPGRADES = "upgrades"
+PERMISSION_MAPS = (WEBSOCKETS, FULL)
+ON, NONE, IS_FULL = "on", "none", "full"
+ALL_SERVICES = frozenset({"*"})
 
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(
@@ -77,10 +78,7 @@ def routing_maps(routes: Iterable[Route], origin_problems: Mapping[str, str]) ->
 
 
 def permission_maps(
-    routes: Iterable[Route],
-    *,
-    accepts_websockets: bool,
-    full: frozenset[str] = frozenset(),
+    routes: Iterable[Route], full: frozenset[str] = frozenset()
 ) -> Maps:
     """Return the maps that say who may upgrade (R12); the services in `full` may not."""
     return {
@@ -91,8 +89,11 @@ def permission_maps(
             for route in routes
             if is_service(route.service)
         },
-        EDGE: {UPGRADES: ON if accepts_websockets else OFF},
-        FULL: {service: IS_FULL for service in sorted(full) if is_service(service)},
+        FULL: {
+            service: IS_FULL
+            for service in sorted(full)
+            if is_service(service) or full == ALL_SERVICES
+        },
     }
 
 

@@ -178,7 +178,6 @@ class ConfigReconciler:
         # Permissions follow the newest table immediately, the rest after look-ups and a reload.
         self._permitted: tuple[Route, ...] = ()
         self._applied: tuple[object, ...] | None = None
-        self.accepts_websockets = True
         self._full: frozenset[str] = frozenset()  # services
         atomic_write(folder / LUA_SCRIPT, lua_script())
 
@@ -236,25 +235,20 @@ class ConfigReconciler:
         self._routes = table.routes if table else None
         await self._origins.update(self._routes or (), again=is_due)
 
-    async def allow_upgrades(self, *, are_allowed: bool) -> None:
-        """Accept new WebSocket connections, or none while they cannot be counted.
-
-        Raises HAProxyUnreachable, OSError.
-        """
-        if are_allowed != self.accepts_websockets:
-            self.accepts_websockets = are_allowed
-            await self._change_permissions(*maps.PERMISSION_MAPS)
-
     async def limit(self, full: frozenset[str]) -> None:
-        """Accept no new WebSocket connection of some services, because of their account's limit.
+        """Accept no new WebSocket connection of some services, or of ALL_SERVICES.
 
         Raises HAProxyUnreachable, OSError.
         """
         if full == self._full:
             return
         self._full = full
-        # Only this map: near the limit it changes often.
-        await self._change_permissions(maps.FULL)
+        try:
+            # Only this map: near the limit it changes often.
+            await self._change_permissions(maps.FULL)
+        except OSError:
+            self._applied = None  # `apply` sends it again
+            raise
 
     async def close_tunnels(self, services: Iterable[str]) -> None:
         """Close every tunnel of some services in every worker. Raises HAProxyUnreachable."""
@@ -270,7 +264,6 @@ class ConfigReconciler:
         return (
             self._routes,
             self._permitted,
-            self.accepts_websockets,
             self._certificates,
             self._origins.servers,
             self._origins.problems,
@@ -318,9 +311,7 @@ class ConfigReconciler:
         )
 
     def _permission_maps(self) -> maps.Maps:
-        return maps.permission_maps(
-            self._permitted, accepts_websockets=self.accepts_websockets, full=self._full
-        )
+        return maps.permission_maps(self._permitted, self._full)
 
     def _maps(self) -> maps.Maps:
         routing = maps.routing_maps(self._routes or (), self._origins.problems)

@@ -53,7 +53,7 @@ def rendered(routes, addresses):
 def written(folder, *routes):
     """Write a table's files as the agent does; return the configuration."""
     found = maps.routing_maps(routes, {one.service: "" for one in routes})
-    maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
+    maps.write(found | maps.permission_maps(routes), folder)
     (folder / "edge.lua").write_bytes(lua_script())
     addresses = {one.service: (LOOPBACK, LOOPBACK) for one in routes}
     configuration = rendered(routes, addresses)

@@ -18,7 +18,7 @@ def test_a_permitted_service_is_on_and_a_refused_one_has_its_sentence():
         route("c.test", origin(1), websockets=False),
     )
 
-    found = maps.permission_maps(routes, accepts_websockets=True)[maps.WEBSOCKETS]
+    found = maps.permission_maps(routes)[maps.WEBSOCKETS]
 
     assert found["a-test"] == "on"
     assert base64.b64decode(found["b-test"]).decode() == "Not “now”.\nAsk Sam."
@@ -38,9 +38,9 @@ def test_an_origin_is_on_or_has_the_problem():
 
 
 def test_an_edge_that_cannot_record_usage_allows_no_upgrades():
-    assert maps.permission_maps([], accepts_websockets=False)[maps.EDGE] == {
-        "upgrades": "off"
-    }
+    found = maps.permission_maps([], maps.ALL_SERVICES)[maps.FULL]
+
+    assert found == {"*": "full"}
 
 
 def test_a_wildcard_is_reversed_and_other_hosts_are_not():
