@@ -178,7 +178,10 @@ def _shake_hands(
     # which does not count bytes.
     incoming, outgoing = buffers
     received = 0
-    while not _is_done(tls):
+    while True:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+            break
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
@@ -196,11 +199,3 @@ def _shake_hands(
     # these bytes says nothing about its certificate.
     with contextlib.suppress(OSError):
         connection.sendall(outgoing.read())
-
-
-def _is_done(tls: ssl.SSLObject) -> bool:
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        return False
-    return True

@@ -319,11 +319,10 @@ class Agent:
             if (route := self._routes.get(service)) is not None:
                 by_account[route.account] += count
         most = self._settings.limits.tunnels_per_account
-        full = {account for account, count in by_account.items() if count >= most}
-        if not full:
-            return frozenset()
         return frozenset(
-            route.service for route in self._routes.values() if route.account in full
+            route.service
+            for route in self._routes.values()
+            if by_account[route.account] >= most
         )
 
     async def _sync(self) -> None:
