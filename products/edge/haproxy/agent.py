@@ -89,13 +89,13 @@ def start_periodic(*jobs: tuple[float, _Job]) -> list[asyncio.Future[None]]:
 
 async def _run_periodically(seconds: float, job: _Job) -> None:
     while True:
-        await asyncio.sleep(seconds)
         try:
             await job()
         except HAProxyUnreachable as error:
             log.warning("HAProxy does not answer: %s", error)
         except Exception:
             log.exception("A periodic job failed.")
+        await asyncio.sleep(seconds)
 
 
 async def cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
@@ -169,11 +169,11 @@ class Agent:
             (self._settings.limits.tick_seconds, self._tick),
         )
         self._reconciler.has_changed.set()
-        configuring: list[asyncio.Future[None]] = [
-            asyncio.ensure_future(job())
-            for job in (self._follow_table, self._report_usage)
-        ]
-        configuring += start_periodic((_FIND_SECONDS, self._follow_changes))
+        configuring = start_periodic(
+            (self._settings.poll_seconds, self._follow_table),
+            (_FIND_SECONDS, self._follow_changes),
+            (0.0, self._report_usage),
+        )
         await self._stop.wait()
         await cancel(configuring)  # so nothing is reloaded from here on
         if self._manages_haproxy:
@@ -240,13 +240,9 @@ class Agent:
 
     async def _follow_table(self) -> None:
         """Poll the portal, and revoke immediately what a new table no longer permits."""
-        while True:
-            table = await self._portal.poll(self.status())
-            if table is not None:
-                await self._accept_table(table)
-            await asyncio.sleep(self._settings.poll_seconds)
-
-    async def _accept_table(self, table: RouteTable) -> None:
+        table = await self._portal.poll(self.status())
+        if table is None:
+            return
         self._set_routes(table)
         try:
             await self._reconciler.revoke_now(table)
@@ -276,11 +272,10 @@ class Agent:
 
     async def _report_usage(self) -> None:
         await self._may_report.wait()
-        while True:
-            pause = await self._portal.report(
-                self._keeper.may_be_written, is_writable=self._keeper.is_writable
-            )
-            await asyncio.sleep(pause)
+        pause = await self._portal.report(
+            self._keeper.may_be_written, is_writable=self._keeper.is_writable
+        )
+        await asyncio.sleep(pause)
 
     def _take_line(self, line: dict[str, Any]) -> None:
         self._keeper.take(line)
@@ -386,28 +381,25 @@ class Agent:
             self._may_report.set()
             await self._tick()
 
-    async def _wait_for_session(self) -> None:
-        """Wait until a session is open: without it, what HAProxy has counted would be lost."""
-        while self._session is None and not self._stop_immediately.is_set():
-            if self._keeper.is_refused:
-                return
-            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
-                return
+    async def _goes_on(self) -> bool:
+        """Wait a moment; return whether HAProxy runs and no second signal has come."""
+        has_exited = await self._process.has_exited(_EXIT_CHECK_SECONDS)
+        return not (has_exited or self._stop_immediately.is_set())
 
     async def _drain(self) -> None:
         """Let HAProxy accept no connection, and let open ones end in time."""
-        await self._wait_for_session()
+        # Without a session, what HAProxy has counted would be lost.
+        while self._session is None and not self._keeper.is_refused:
+            if not await self._goes_on():
+                break
         # During a reload, HAProxy does not answer for a moment.
         while await self._process.find() is None and self._process.can_answer():
-            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
-                return
-            if self._stop_immediately.is_set():
+            if not await self._goes_on():
                 break
         self._process.stop(drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
-        while time.monotonic() < until and not self._stop_immediately.is_set():
-            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
-                return
+        while time.monotonic() < until and await self._goes_on():
+            pass
         # A session that is closed has an end line; a worker that is stopped writes none.
         with contextlib.suppress(OSError):
             if self._session is not None:
