@@ -209,14 +209,8 @@ def _any_spelling(names: Iterable[str]) -> str:
     return "|".join(name.replace("-", "[-_]") for name in names)
 
 
-# HAProxy itself writes the fields that frame a message; the rules set Connection and Upgrade.
-_REWRITTEN = {
-    b"connection",
-    b"upgrade",
-    b"host",
-    b"content-length",
-    b"transfer-encoding",
-}
+# HAProxy itself writes the fields that frame a message.
+_FRAMING = {b"host", b"content-length", b"transfer-encoding"}
 _PREFIXED = [prefix + "[^,]*" for prefix in PROTECTED_HEADER_PREFIXES]
 # The values that never change.
 _CONSTANTS: dict[str, object] = {
@@ -230,7 +224,7 @@ _CONSTANTS: dict[str, object] = {
     "PLATFORM": PLATFORM,
     "MAX_HOPS": MAX_HOPS,
     "NOT_ON": NOT_ON,
-    "HOP_BY_HOP": _any_spelling(map(bytes.decode, sorted(HOP_BY_HOP - _REWRITTEN))),
+    "HOP_BY_HOP": _any_spelling(map(bytes.decode, sorted(HOP_BY_HOP - _FRAMING))),
     "OVERWRITTEN": _any_spelling(map(bytes.decode, sorted(OVERWRITTEN))),
 } | {error.name: _response(error) for error in EdgeError}
 

@@ -177,7 +177,7 @@ class ConfigReconciler:
         self._routes: tuple[Route, ...] | None = None
         # Permissions follow the newest table immediately, the rest after look-ups and a reload.
         self._permitted: tuple[Route, ...] = ()
-        self._applied: tuple[object, ...] | None = None
+        self._applied: object = None
         self._full: frozenset[str] = frozenset()  # services
         atomic_write(folder / LUA_SCRIPT, lua_script())
 
@@ -205,9 +205,16 @@ class ConfigReconciler:
         Raises HAProxyUnreachable, ConfigRejected, OSError.
         """
         await self._read(table)
-        inputs = self._inputs()
+        # All that the configuration, the maps and the addresses are made from.
+        inputs = (
+            self._routes,
+            self._permitted,
+            self._certificates,
+            self._origins.servers,
+            self._origins.problems,
+        )
         processes = await self._master.processes()
-        if self._applied == (processes, *inputs):
+        if self._applied == (processes, inputs):
             return
         self._applied = None
         wanted = self._maps()
@@ -224,14 +231,18 @@ class ConfigReconciler:
             for name in maps.ROUTING_MAPS:
                 await self._send_map(worker, name, wanted[name])
         await self._send_permissions(processes.workers, maps.PERMISSION_MAPS)
-        self._applied = (processes, *inputs)
+        self._applied = processes, inputs
 
     async def _read(self, table: RouteTable | None) -> None:
         """Read a table and its origins' addresses; sometimes the certificates, too."""
         is_due = time.monotonic() >= self._refresh_at
         if is_due:
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
-            await self._list_certificates()
+            if source := self._settings.certificate_folder:
+                # In a thread, because there may be very many.
+                self._certificates = await asyncio.to_thread(
+                    write_certificate_list, Path(source), self._folder
+                )
         self._routes = table.routes if table else None
         await self._origins.update(self._routes or (), again=is_due)
 
@@ -258,16 +269,6 @@ class ConfigReconciler:
             await self._master.send(
                 worker, [f"shutdown session {session}" for session in sessions]
             )
-
-    def _inputs(self) -> tuple[object, ...]:
-        """Return all that the configuration, the maps and the addresses are made from."""
-        return (
-            self._routes,
-            self._permitted,
-            self._certificates,
-            self._origins.servers,
-            self._origins.problems,
-        )
 
     async def _change_permissions(self, *names: str) -> None:
         # Sent first: on a full disk no file can be written.
@@ -321,11 +322,3 @@ class ConfigReconciler:
         return render(
             self._settings, self._certificates, self._routes, self._origins.servers
         )
-
-    async def _list_certificates(self) -> None:
-        if self._settings.certificate_folder:
-            source = Path(self._settings.certificate_folder)
-            # In a thread, because there may be very many.
-            self._certificates = await asyncio.to_thread(
-                write_certificate_list, source, self._folder
-            )
