@@ -1,10 +1,11 @@
-"""Sends one request to one route as one person, and returns what it changed and leaked."""
+"""Sends a request to a route as some people, and returns what each changed and was shown."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponseBase
@@ -21,6 +22,7 @@ from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
 FIRST_ERROR = 400
+CHAINS = ChainHead._meta.db_table
 TABLE = Path(__file__).with_name("matrix.txt")
 
 
@@ -50,33 +52,57 @@ def path_of(route: Route, world: World) -> str:
 
 def ask(route: Route, method: str, person: str, world: World) -> Answer:
     """Send the request, and roll its changes back."""
+    return ask_each(route, method, [person], world)[person]
+
+
+def ask_each(
+    route: Route, method: str, people: Iterable[str], world: World
+) -> dict[str, Answer]:
+    """Send the request as each person, from the same state, and roll all changes back."""
     key = (route.pattern, method)
     with rolled_back():
         with writes_noted() as given:
             if key in GIVEN:
                 GIVEN[key](world, world.people["superuser"])
         body = BODIES[key](world) if key in BODIES else None
-        path = path_of(route, world)
-        client = client_for(person, route, world)
         before = untouched(world) | digest_of_written(given)
         length = trail_length(world) if given else untouched_length(world)
+        return {
+            person: _answer(route, method, person, world, body, before, length)
+            for person in people
+        }
+
+
+def _answer(
+    route: Route,
+    method: str,
+    person: str,
+    world: World,
+    body: Mapping[str, Any] | None,
+    before: Mapping[str, str],
+    length: int,
+) -> Answer:
+    path = path_of(route, world)
+    client = client_for(person, route, world)
+    with rolled_back():
         with writes_noted() as writes:
             response = send(client, method, path, body, api=route.is_api)
         after = digest_of_written(writes)
-        text = getattr(response, "content", b"").decode(errors="replace")
-        return Answer(
-            response.status_code,
-            response.headers,
-            frozenset(name for name in after if after[name] != before[name]),
-            bool(writes) and trail_length(world) != length,
-            frozenset(
-                secret
-                for secret in secrets_of(world)
-                if secret in text and secret not in f"{path} {body}"
-            ),
-            hides_reasons(response, text),
-            not route.is_api and is_bare(response, text),
-        )
+        has_moved = CHAINS in after and trail_length(world) != length
+    text = getattr(response, "content", b"").decode(errors="replace")
+    return Answer(
+        response.status_code,
+        response.headers,
+        frozenset(name for name in after if after[name] != before[name]),
+        has_moved,
+        frozenset(
+            secret
+            for secret in secrets_of(world)
+            if secret in text and secret not in f"{path} {body}"
+        ),
+        hides_reasons(response, text),
+        not route.is_api and is_bare(response, text),
+    )
 
 
 def is_bare(response: HttpResponseBase, text: str) -> bool:
