@@ -1,13 +1,17 @@
 """Queries whose SQL is composed once: each call has its own values."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import ApiToken, Membership
 from accounts.prepared import (
     MAX_LIST_LENGTH,
+    ComposedQuery,
     MissingParameter,
+    PreparedObjects,
     PreparedQuery,
     columns_of,
     loaded,
@@ -88,3 +92,40 @@ def test_a_frequent_query_keeps_its_plan_on_postgresql(roles):
                 "SELECT custom_plans + generic_plans FROM pg_prepared_statements"
             )
             assert cursor.fetchall() == [(1,)]
+
+
+def test_times_are_parameters(django_assert_num_queries):
+    first, second = MembershipFactory.create_batch(2)
+    Membership.objects.filter(pk=second.pk).update(
+        created_at=first.created_at + timedelta(microseconds=1)
+    )
+    query = ComposedQuery(
+        lambda before, among: Membership.objects.filter(
+            created_at__lt=before, created_at__in=among
+        ).values_list("pk")
+    )
+    since = first.created_at + timedelta(microseconds=1)
+
+    with django_assert_num_queries(2):
+        assert query.rows(since, [first.created_at, since]) == [(first.pk,)]
+        assert query.rows(first.created_at, [first.created_at, since]) == []
+
+
+def test_objects_have_their_related_ones_and_annotations(django_assert_num_queries):
+    member = MembershipFactory.create()
+    query = PreparedObjects(
+        lambda user_id: (
+            Membership.objects.filter(user_id=user_id)
+            .select_related("account")
+            .annotate(shown=F("user__email"))
+        )
+    )
+    query.objects("")
+
+    with django_assert_num_queries(1):
+        (found,) = query.objects(member.user_id)
+        name = found.account.name
+
+    assert found == member
+    assert (name, found.shown) == (member.account.name, member.user.email)
+    assert found.created_at == member.created_at
