@@ -19,7 +19,7 @@ from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
-from accounts.prepared import PreparedQuery, columns_of, loaded
+from accounts.prepared import PreparedObjects, PreparedQuery, columns_of, loaded
 from accounts.security_policy import has_second_factor, has_strict_role
 from accounts.tokens import digest, digests
 
@@ -114,6 +114,21 @@ def signed_in_user(request: HttpRequest) -> User:
     return user
 
 
+def _with_unread(user_id: str) -> "QuerySet[Membership]":
+    """Compose the query of `memberships_of`."""
+    unread = (
+        Notice.objects.filter(user_id=OuterRef("user_id"), read_at=None)
+        .order_by()
+        .values("user_id")
+        .values(number=Count("pk"))
+    )
+    rows = active_memberships(user_id)
+    return rows.annotate(unread=Coalesce(Subquery(unread), 0))
+
+
+_MEMBERSHIPS = PreparedObjects(_with_unread)
+
+
 def memberships_of(request: HttpRequest) -> list[Membership]:
     """Return the signed-in user's memberships, by account name; read once per request.
 
@@ -121,14 +136,8 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     """
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
-        rows = active_memberships(request.user.pk)
-        unread = (
-            Notice.objects.filter(user_id=OuterRef("user_id"), read_at=None)
-            .order_by()
-            .values("user_id")
-            .values(number=Count("pk"))
-        )
-        cached = list(rows.annotate(unread=Coalesce(Subquery(unread), 0)))
+        user_id = request.user.pk
+        cached = _MEMBERSHIPS.objects(user_id) if user_id else []
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
 
