@@ -39,6 +39,7 @@ from products.metering.queries.usage import (
     by_key,
     byte_rows,
     delivery_rows,
+    earliest_month,
     key_range,
     last_rows,
     minutes_within,
@@ -232,7 +233,8 @@ def unfinished_invoices() -> "QuerySet[Invoice]":
 def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
     """Yield the connections that a line of connection time rests on, always in the same order."""
     services = service_ids_of(line.invoice.account_id)
-    keys = key_range(rows_before(services, line.starts_at, line.ends_at))
+    earliest, ends_us = earliest_month(line.starts_at), microseconds_of(line.ends_at)
+    keys = key_range(rows_before(services, earliest, ends_us))
     rows = last_rows(services, line.starts_at, line.ends_at, keys).annotate(
         counted=minutes_within(line.starts_at, line.ends_at)
     )

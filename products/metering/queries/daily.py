@@ -7,10 +7,11 @@ which the sweep derives from the records every ten minutes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate, pairwise
 from operator import add, sub
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.db import connection
 from django.db.models import (
@@ -27,18 +28,21 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
+from accounts.prepared import ComposedQuery
 from products.calendars import Calendar
 from products.instants import instant_of, microseconds_of
 from products.metering.minutes import MINUTE_US, minutes
-from products.metering.models import ConnectionUsage, DeliveryUsage, UsagePeriod
+from products.metering.models import ConnectionUsage, UsagePeriod
 from products.metering.queries.usage import (
     MAX_COUNTED_NOW,
     ConnectionTotals,
+    delivery_rows,
+    earliest_month,
     integer,
     last_rows,
+    last_rows_from,
     month_state,
     number,
-    raw_rows,
     snapshot,
     whole_minutes,
 )
@@ -351,9 +355,31 @@ def _times_at(services: list[str], bounds: Bounds, *, by: str) -> dict[str, _Tot
     Connections with the same bounds before their start and the same before their end are one group.
     """
     instants = [*map(microseconds_of, bounds)]
-    rows = last_rows(services, bounds[0], bounds[-1]).alias(
-        second_us=F("started_us") % number(MINUTE_US)
-    )
+    cuts = _within_minutes(instants)
+    seconds = [instants[index] % MINUTE_US for index in cuts]
+    rows = _TIMES[by].rows(services, earliest_month(bounds[0]), instants, seconds)
+    names = (by, *_TIME_NAMES, *map(_more, cuts))
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found = dict(zip(names, row, strict=False))  # the seconds were filled up
+        groups.setdefault(row[0], []).append(found)
+    return {key: _times_of(group, instants) for key, group in sorted(groups.items())}
+
+
+def _times(
+    by: str,
+    services: list[str],
+    earliest: str,
+    instants: Sequence[int],
+    seconds: Sequence[int],
+) -> "QuerySet[Any, Any]":
+    """Compose the query of minutes and connections by the bounds around them.
+
+    It has a column for each of the seconds within a minute at which there are bounds.
+    """
+    rows: QuerySet[Any, Any] = last_rows_from(
+        services, earliest, instants[0], instants[-1]
+    ).alias(second_us=F("started_us") % number(MINUTE_US))
     rows = rows.annotate(
         first=_part(F("started_us"), instants),
         last=_part(
@@ -369,16 +395,29 @@ def _times_at(services: list[str], bounds: Bounds, *, by: str) -> dict[str, _Tot
         "start_minutes": Sum(F("started_us") / number(MINUTE_US)),
         "start_us": Sum(integer(F("started_us") - number(instants[0]))),
     } | {
-        _more(index): Count("pk", filter=Q(second_us__lt=at % MINUTE_US))
-        for index, at in enumerate(instants)
-        if at % MINUTE_US
+        _more(index): Count("pk", filter=Q(second_us__lt=second))
+        for index, second in enumerate(seconds)
     }
     names = (by, "first", "last", *sums)
-    rows = rows.values(*names[:3]).annotate(**sums).values_list(*names)
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in raw_rows(rows):
-        groups.setdefault(row[0], []).append(dict(zip(names, row, strict=True)))
-    return {key: _times_of(group, instants) for key, group in sorted(groups.items())}
+    rows = rows.values(*names[:3]).annotate(**sums)
+    return rows.values_list(*names)
+
+
+_TIME_NAMES: Final = (
+    "first",
+    "last",
+    "count",
+    "minutes",
+    "open_us",
+    "start_minutes",
+    "start_us",
+)
+_TIMES: Final = {by: ComposedQuery(partial(_times, by)) for by in ("service", "edge")}
+
+
+def _within_minutes(instants: Sequence[int]) -> list[int]:
+    """Return the numbers of the bounds that are not at the start of a minute."""
+    return [index for index, at in enumerate(instants) if at % MINUTE_US]
 
 
 def _times_of(groups: Iterable[Mapping[str, Any]], instants: Sequence[int]) -> _Totals:
@@ -389,12 +428,13 @@ def _times_of(groups: Iterable[Mapping[str, Any]], instants: Sequence[int]) -> _
     A connection that started in minute m (since 1970), at second s of it, and is open at second r
     of minute n has n - m minutes then, and one more if s < r.
     """
-    within_minutes = [index for index, at in enumerate(instants) if at % MINUTE_US]
+    within_minutes = _within_minutes(instants)
     names = ("started", "ended", "minutes", "open_us", "start_minutes", "start_us")
     changes = {name: [0] * (len(instants) + 1) for name in names}
     more = [0] * len(instants)
     for group in groups:
-        first, last = group["first"], group["last"]
+        # The bounds in the query are filled up with the last one.
+        first, last = (min(group[name], len(instants)) for name in ("first", "last"))
         changes["started"][first] += group["count"]
         changes["ended"][last] += group["count"]
         for name in ("minutes", "open_us"):  # of whole connections
@@ -434,31 +474,46 @@ def _more(index: int) -> str:
 def _connection_bytes(
     services: list[str], month: Month, bounds: Bounds
 ) -> dict[str, list[int]]:
-    ended = integer(F("started_us") + F("duration_us"))
-    rows = ConnectionUsage.objects.filter(service__in=services, month=str(month))
-    part = _part(ended, [*map(microseconds_of, bounds)])
-    return _bytes_by_part(rows.annotate(part=part), len(bounds) - 1)
+    instants = [*map(microseconds_of, bounds)]
+    return _by_part(_MOVED.rows(services, str(month), instants), len(bounds) - 1)
 
 
 def _delivery_bytes(services: list[str], bounds: Bounds) -> dict[str, list[int]]:
-    rows = DeliveryUsage.objects.filter(
-        service__in=services, hour__gte=bounds[0], hour__lt=bounds[-1]
-    )
-    return _bytes_by_part(rows.annotate(part=_part(F("hour"), bounds)), len(bounds) - 1)
+    return _by_part(_DELIVERED.rows(services, bounds), len(bounds) - 1)
 
 
-def _bytes_by_part(rows: "QuerySet[Any]", length: int) -> dict[str, list[int]]:
+def _by_part(rows: Iterable[tuple[Any, ...]], length: int) -> dict[str, list[int]]:
     """Return the bytes of each part by service; what is outside counts in the first or last part."""
-    sums = rows.order_by().values("service", "part")
-    moved = Sum(F("bytes_from_client") + F("bytes_to_client"))
     found: dict[str, list[int]] = {}
-    names = ("service", "part", "moved")
-    for service, part, total in raw_rows(
-        sums.annotate(moved=moved).values_list(*names)
-    ):
+    for service, part, total in rows:
         parts = found.setdefault(service, [0] * length)
         parts[min(max(part - 1, 0), length - 1)] += int(total)
     return found
+
+
+def _moved(
+    services: list[str], month: str, instants: Sequence[int]
+) -> "QuerySet[Any, Any]":
+    """Compose the query of the bytes of connections by the part in which each ended."""
+    rows = ConnectionUsage.objects.filter(service__in=services, month=month)
+    ended = integer(F("started_us") + F("duration_us"))
+    return _sums_by_part(rows.annotate(part=_part(ended, instants)))
+
+
+def _delivered(services: list[str], bounds: Bounds) -> "QuerySet[Any, Any]":
+    """Compose the query of the bytes of ordinary HTTP by part."""
+    rows = delivery_rows(services, bounds[0], bounds[-1])
+    return _sums_by_part(rows.annotate(part=_part(F("hour"), bounds)))
+
+
+def _sums_by_part(rows: "QuerySet[Any, Any]") -> "QuerySet[Any, Any]":
+    moved = Sum(F("bytes_from_client") + F("bytes_to_client"))
+    rows = rows.order_by().values("service", "part").annotate(moved=moved)
+    return rows.values_list("service", "part", "moved")
+
+
+_MOVED: Final = ComposedQuery(_moved)
+_DELIVERED: Final = ComposedQuery(_delivered)
 
 
 def rounding_example(
@@ -498,7 +553,11 @@ def _part(value: Combinable, bounds: Sequence[int] | Sequence[datetime]) -> Comb
     if connection.vendor == "postgresql":
         return Func(
             value,
-            Value(list(bounds)),
+            Func(
+                *map(Value, bounds),
+                function="ARRAY",
+                template="%(function)s[%(expressions)s]",
+            ),
             function="width_bucket",
             output_field=IntegerField(),
         )

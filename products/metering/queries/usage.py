@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
@@ -354,22 +353,24 @@ def by_key(
         yield from page.order_by("pk").values_list(*names).iterator(_CHUNK)
 
 
-def rows_before(
-    services: list[str], starts_at: datetime, ends_at: datetime
-) -> "QuerySet[ConnectionUsage]":
-    """Return the rows of connections that can have been open within a period.
+def earliest_month(starts_at: datetime) -> str:
+    """Return the month from which rows are read for a period that starts at an instant.
 
     Rows of the month before are read too, because their month can be that of another zone.
     """
+    return str(Month.at(starts_at + MAX_UTC_OFFSET, "UTC").plus(-1))
+
+
+def rows_before(
+    services: list[str], earliest: str, ends_us: int
+) -> "QuerySet[ConnectionUsage]":
+    """Return the rows of connections that can have been open in a period with that `earliest_month`.
+
+    It ends at an instant in microseconds since 1970.
+    """
     return ConnectionUsage.objects.filter(
-        service__in=services,
-        month__gte=str(_earliest(starts_at)),
-        started_us__lt=microseconds_of(ends_at),
+        service__in=services, month__gte=earliest, started_us__lt=ends_us
     )
-
-
-def _earliest(starts_at: datetime) -> Month:
-    return Month.at(starts_at + MAX_UTC_OFFSET, "UTC").plus(-1)
 
 
 def last_rows(
@@ -382,19 +383,36 @@ def last_rows(
 
     With `keys`, later rows do not count. So several queries agree on which row is the last.
     """
-    start = microseconds_of(starts_at)
+    return last_rows_from(
+        services,
+        earliest_month(starts_at),
+        microseconds_of(starts_at),
+        microseconds_of(ends_at),
+        keys=keys,
+    )
+
+
+def last_rows_from(
+    services: list[str],
+    earliest: str,
+    starts_us: int,
+    ends_us: int,
+    *,
+    keys: KeyRange | None = None,
+) -> "QuerySet[ConnectionUsage]":
+    """Return `last_rows` of a period in microseconds since 1970, and its `earliest_month`."""
     # A connection never changes its service, so only rows of these services are read.
     later = ConnectionUsage.objects.filter(
         service__in=services,
-        month__gt=str(_earliest(starts_at)),
+        month__gt=earliest,
         connection_id=OuterRef("connection_id"),
     ).filter(month__gt=OuterRef("month"))
     if keys is not None:
         later = later.filter(pk__lte=keys.last)
     return (
-        rows_before(services, starts_at, ends_at)
+        rows_before(services, earliest, ends_us)
         .alias(ended_us=integer(F("started_us") + F("duration_us")))
-        .filter(Q(started_us__gte=start) | Q(ended_us__gt=start))
+        .filter(Q(started_us__gte=starts_us) | Q(ended_us__gt=starts_us))
         .filter(~Exists(later))
         .order_by()
     )
@@ -471,22 +489,6 @@ def minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
 def whole_minutes(microseconds: Combinable) -> Combinable:
     """Return SQL for `products.metering.minutes.minutes`, of integers that are not negative."""
     return integer(microseconds + number(MINUTE_US - 1)) / number(MINUTE_US)
-
-
-def raw_rows(rows: "QuerySet[Any, Any]") -> list[tuple[Any, ...]]:
-    """Return the rows of a `values_list` as the database gives them: sums can be Decimals.
-
-    Django converts each value of each row, which takes as long as the rest of a page's query if
-    there are hundreds of groups.
-    """
-    try:
-        sql, parameters = rows.query.sql_with_params()
-    except EmptyResultSet:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
 
 
 class WholeSeconds(Func):
