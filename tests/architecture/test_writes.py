@@ -53,10 +53,7 @@ WRITES_ELSEWHERE = {
         2,
         "adds up counters, and reads with hand-written SQL",
     ),
-    "products.metering.queries.usage": (
-        3,
-        "begins and ends a transaction of reads, and runs a SELECT of the ORM",
-    ),
+    "products.metering.queries.usage": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write outside `recorded_change`, and why.
 OLD = "a sweep deletes what the settings keep no longer"
