@@ -52,6 +52,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 use_secret_cookies()
 
+FIRST = ("tests/stories/", "tests/deploy/")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
@@ -64,8 +66,11 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the stories: at the end of the run, a worker would wait a minute for one."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/stories/"))
+    """Begin with what starts most programs: at the end of the run, a worker would wait for it.
+
+    All of it is in the first worker's share, so that each stack of programs is started once.
+    """
+    items.sort(key=lambda item: [not item.nodeid.startswith(each) for each in FIRST])
 
 
 def pytest_collection_finish() -> None:

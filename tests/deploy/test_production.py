@@ -1,4 +1,4 @@
-"""The portal as in production, with TLS in front: sign in, enable, deploy, and a WebSocket."""
+"""A story of the portal in production, with TLS in front: sign in, enable, deploy, and a WebSocket."""
 
 import json
 import socket
@@ -9,12 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.browser import WAIT_MILLISECONDS
+from tests.browser import WAIT_MILLISECONDS, chromium
 from tests.deploy.prepare_database import DOMAIN, EMAIL
 from tests.deploy.production import (
     VISITOR,
     Production,
-    production,
     started,
 )
 from tests.portal.free_ports import free_port
@@ -24,10 +23,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.haproxy]
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("story_production")
-    with production(folder, DOMAIN_VERIFICATION="off") as running:
-        yield running
+def browser():
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
