@@ -23,7 +23,7 @@ test: environment-dev ## Run all tests, on SQLite or on the given DATABASE_URL.
 
 nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABASE_URL.
 	$(BIN)/python -m pytest -m nightly $(ARGS)
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/products/billing tests/products/metering $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/accounts/audit/test_tampering.py tests/products/billing tests/products/metering $(ARGS)
 
 coverage: environment-dev ## Measure which code the tests run, also in other processes.
 	$(BIN)/coverage erase

@@ -18,7 +18,7 @@ def togglers(arena):
 
 
 @pytest.mark.parametrize(
-    "changes", [400, pytest.param(3_200, marks=pytest.mark.nightly)]
+    "changes", [200, pytest.param(3_200, marks=pytest.mark.nightly)]
 )
 def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers, changes):
     order(togglers, f"toggle {changes // PROCESSES}")

@@ -1,4 +1,4 @@
-"""A thousand ways to alter a trail without triggers, each found at its first entry."""
+"""Many ways to alter a trail without triggers, each found at its first entry."""
 
 from datetime import timedelta
 
@@ -207,7 +207,8 @@ def open_trail(db):
 
 @given(mutation=mutations)
 @settings(
-    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=max(300, settings().max_examples // 2),  # of about 20 alterations
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_every_alteration_is_found_at_its_first_entry(open_trail, mutation):
     alter, *arguments = mutation
