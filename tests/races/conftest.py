@@ -88,6 +88,13 @@ class Arena:
             assert ready, path.with_suffix(".errors").read_text()
         return Process(path, [module, self.account.pk, *words])
 
+    def manage(self, *words: str) -> tuple[int, str]:
+        """Run a command of `manage.py` on the database; return its exit status and what it prints."""
+        process = self.start("manage", *words)
+        status, printed = process.answer()
+        process.end()
+        return status, printed
+
     def result(self) -> dict[str, Any]:
         """Return what the race wrote to the database."""
         process = self.start("result")

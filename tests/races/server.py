@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import django
 
-MODULES = ("toggler", "caller", "result")
+MODULES = ("toggler", "caller", "manage", "result")
 
 
 def main(path: str) -> None:

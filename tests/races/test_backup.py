@@ -115,7 +115,7 @@ def test_a_backup_under_writing_load_is_restored_to_one_instant(
             entries += 4
         assert copying.returncode == 0, copying.stdout.read()
     writer.end()
-    restored = manage(other_arena, "restore", file)
+    restored = other_arena.manage("restore", file)
 
     assert restored[0] == 0, restored
     assert "rows, 6 sums and" in restored[1]
@@ -234,14 +234,14 @@ def test_a_restore_refuses_while_a_program_uses_the_database_and_then_replaces_i
 ):
     wrong = altered(made, sums={"billable minutes": 7})
 
-    code, printed = manage(other_arena, "restore", str(wrong))
+    code, printed = other_arena.manage("restore", str(wrong))
     assert (code, "the sum of billable minutes is 0, not 7" in printed) == (1, True), (
         printed
     )
 
     with open_connection(other_arena):
-        refused = manage(other_arena, "restore", str(made), "--overwrite")
-    replaced = manage(other_arena, "restore", str(made), "--overwrite")
+        refused = other_arena.manage("restore", str(made), "--overwrite")
+    replaced = other_arena.manage("restore", str(made), "--overwrite")
 
     assert (refused[0], "Another program uses the database" in refused[1]) == (1, True)
     assert replaced[0] == 0, replaced
