@@ -92,19 +92,6 @@ class Stack:
             with error:
                 return error.code, error.read().decode()
 
-    def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py beside what runs; return its output."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
     @contextmanager
     def socket(self, host: str, **headers: str) -> Iterator[ClientConnection]:
         """Open a WebSocket through the edge; raises InvalidStatus if it is refused."""

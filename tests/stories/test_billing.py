@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +11,8 @@ import pytest
 
 from products.months import Month
 from tests.portal.waiting import time_away_from_midnight
-from tests.stories.stack import GENEROUS_SECONDS, Stack, running, within
+from tests.stories.python_shell import PythonShell, python_shell
+from tests.stories.stack import GENEROUS_SECONDS, Stack, within
 
 HOST = "echo.localhost"
 BLOCKED = (403, "WebSockets is blocked for this account.\n")
@@ -87,18 +87,19 @@ print(client.get("/billing/invoices/{number}/").content.decode())
 """
 
 
-@pytest.fixture(scope="module")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, demo: Path | None
-) -> Iterator[Stack]:
-    """Run everything for this story alone: it closes months."""
-    with running(tmp_path_factory.mktemp("billing"), demo) as own:
-        yield own
+@pytest.fixture
+def shell(own_stack: Stack) -> Iterator[PythonShell]:
+    """Run what staff and the worker do."""
+    with python_shell(own_stack) as running:
+        yield running
 
 
-def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None:
+def test_a_month_from_the_first_connection_to_a_correction(
+    own_stack: Stack, shell: PythonShell
+) -> None:
+    stack = own_stack
     month = Month.at(time_away_from_midnight(minutes=10), "UTC")
-    staff_set_the_price(stack, PRICES[0])
+    staff_set_the_price(stack, shell, PRICES[0])
     the_superuser_enables_it(stack)
     within(GENEROUS_SECONDS, "the edge lets it in", lambda: stack.refusal(HOST) is None)
 
@@ -111,10 +112,10 @@ def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None
     )
     assert (running_bill["status"], running_bill["total"]) == ("draft", "0.20")
 
-    a_budget_refuses_new_connections_and_is_lifted(stack)
+    a_budget_refuses_new_connections_and_is_lifted(stack, shell)
 
     cheaper_since = datetime.now(UTC)
-    staff_set_the_price(stack, PRICES[1])
+    staff_set_the_price(stack, shell, PRICES[1])
     connect_once(stack)
     running_bill = within(
         GENEROUS_SECONDS,
@@ -122,18 +123,18 @@ def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None
         lambda: at_both_prices(stack, month),
     )
 
-    final = the_month_is_closed(stack, month)
+    final = the_month_is_closed(stack, shell, month)
     assert (final["status"], final["total"]) == ("final", running_bill["total"])
     assert minutes_and_amounts(final) == minutes_and_amounts(running_bill)
 
-    late_usage_is_on_the_next_invoice_at_the_price_of_its_time(stack, month)
-    voided_usage_is_on_a_credit_note(stack, month, final, since=cheaper_since)
+    late_usage_is_on_the_next_invoice_at_the_price_of_its_time(stack, shell, month)
+    voided_usage_is_on_a_credit_note(stack, shell, month, final, since=cheaper_since)
     assert invoice(stack, final["number"])["total"] == final["total"]
 
 
-def staff_set_the_price(stack: Stack, price: str) -> None:
+def staff_set_the_price(stack: Stack, shell: PythonShell, price: str) -> None:
     account = stack.person("superuser")["account"]
-    stack.manage("shell", "-c", SET_PRICE.format(account=account, price=price))
+    shell.run(SET_PRICE.format(account=account, price=price))
 
 
 def the_superuser_enables_it(stack: Stack) -> None:
@@ -152,9 +153,11 @@ def the_superuser_enables_it(stack: Stack) -> None:
     assert stack.api("PUT", path)[0] == 200
 
 
-def a_budget_refuses_new_connections_and_is_lifted(stack: Stack) -> None:
+def a_budget_refuses_new_connections_and_is_lifted(
+    stack: Stack, shell: PythonShell
+) -> None:
     set_budget(stack, "block_new")
-    stack.manage("shell", "-c", REFRESH)
+    shell.run(REFRESH)
     within(GENEROUS_SECONDS, "the edge refuses", lambda: stack.refusal(HOST) == BLOCKED)
     assert stack.api("GET", "/api/v1/budget", "billing")[1]["reached"] == [50, 100]
     set_budget(stack, "notify")
@@ -167,9 +170,11 @@ def set_budget(stack: Stack, action: str) -> None:
     assert status == 200, answer
 
 
-def the_month_is_closed(stack: Stack, month: Month) -> dict[str, Any]:
+def the_month_is_closed(
+    stack: Stack, shell: PythonShell, month: Month
+) -> dict[str, Any]:
     account = stack.person("superuser")["account"]
-    stack.manage(
+    shell.manage(
         *("close_month", str(month), "--account", account, "--finalize"),
         *("--now", month.plus(1).starts_at("UTC").replace(day=5).isoformat()),
         *("--override", "The story does not wait for the edge"),
@@ -177,12 +182,12 @@ def the_month_is_closed(stack: Stack, month: Month) -> dict[str, Any]:
     [final] = stack.api("GET", f"/api/v1/invoices?month={month}&limit=5", "billing")[1][
         "data"
     ]
-    assert "match their usage records" in stack.manage("check_invoice", final["number"])
+    assert "match their usage records" in shell.manage("check_invoice", final["number"])
     return dict(final)
 
 
 def late_usage_is_on_the_next_invoice_at_the_price_of_its_time(
-    stack: Stack, month: Month
+    stack: Stack, shell: PythonShell, month: Month
 ) -> None:
     account, following = stack.person("superuser")["account"], month.plus(1)
     connect_once(stack)
@@ -195,7 +200,7 @@ def late_usage_is_on_the_next_invoice_at_the_price_of_its_time(
     )
 
     def adjusted() -> bool:
-        stack.manage("shell", "-c", correct)
+        shell.run(correct)
         lines = invoice(stack, following)["lines"]
         return ("adjustment", "0.05") in [
             (line["kind"], line["amount"]) for line in lines
@@ -205,7 +210,12 @@ def late_usage_is_on_the_next_invoice_at_the_price_of_its_time(
 
 
 def voided_usage_is_on_a_credit_note(
-    stack: Stack, month: Month, final: dict[str, Any], *, since: datetime
+    stack: Stack,
+    shell: PythonShell,
+    month: Month,
+    final: dict[str, Any],
+    *,
+    since: datetime,
 ) -> None:
     """Void the connections at the second price: one is on the invoice, one was late."""
     void = VOID.format(
@@ -216,7 +226,7 @@ def voided_usage_is_on_a_credit_note(
         billing=stack.person("billing")["login"],
         host=urlsplit(stack.portal).netloc,
     )
-    shown = stack.manage("shell", "-c", void)
+    shown = shell.run(void)
     _, cheaper = minutes_and_amounts(final)
     credited = Decimal(cheaper[1]) + Decimal("0.05")
     assert f"{final['number']}: all" in shown
