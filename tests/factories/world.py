@@ -1,12 +1,12 @@
 """A small world with one of everything, for tests of every route and every command."""
 
 import time
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
 
@@ -42,6 +42,7 @@ from tests.factories.accounts import (
 from tests.factories.domains import claimed
 from tests.factories.invoices import invoice
 from tests.factories.keys import automation_key, key_of
+from tests.factories.rolled_back import rolled_back
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -60,7 +61,15 @@ from tests.factories.webhooks import WebhookFactory
 REAUTHENTICATED_USER = "account_authentication_methods_user"
 REAUTHENTICATIONS = "account_authentication_methods"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-CATALOGUE_TABLES = (Product, Plan, PriceVersion, Tier, AuditEvent, SearchTerm)
+CATALOGUE_TABLES = (
+    Product,
+    Plan,
+    PriceVersion,
+    Tier,
+    AuditEvent,
+    SearchTerm,
+    ChainHead,
+)
 CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
 
 
@@ -101,10 +110,9 @@ class World:
         return User.objects.get(pk=self.people[name].user_id)
 
 
-# What the first load in this process has written, by the start of its prices: most tests of products
-# need it, and one insert for each table takes a tenth of the time of the commands.
-_loaded: dict[datetime, list[list[Model]]] = {}
-_heads: dict[datetime, ChainHead] = {}
+# The statements that write the catalogue, by the start of its prices: most tests of products need
+# it, and to execute them again takes a fraction of the time of the commands.
+_statements: dict[datetime, list[tuple[str, object]]] = {}
 
 
 def load_catalogue(since: datetime = NOW) -> None:
@@ -112,33 +120,46 @@ def load_catalogue(since: datetime = NOW) -> None:
     if AuditEvent.objects.filter(account_id=PLATFORM.account_id).exists():
         _load_by_commands(since)  # the platform's chain goes on
         return
-    if since not in _loaded:
-        _load_by_commands(since)
-        _loaded[since] = [_rows_of(model) for model in CATALOGUE_TABLES]
-        _heads[since] = ChainHead.objects.get(account_id=PLATFORM.account_id)
+    if since not in _statements:
+        _statements[since] = _statements_to_load(since)
         return
-    for model, rows in zip(CATALOGUE_TABLES, _loaded[since], strict=True):
-        model._default_manager.bulk_create(
-            map(_new, rows), ignore_conflicts=model is SearchTerm
-        )
-    ChainHead.objects.filter(account_id=PLATFORM.account_id).delete()
-    ChainHead.objects.bulk_create([copy(_heads[since])])
+    for statement, values in _statements[since]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
 
 
-def _new(row: Model) -> Model:
-    """Return a copy to insert; its number may be in use by a row of another account."""
-    made = copy(row)
-    if isinstance(made, AuditEvent | SearchTerm):
-        made.pk = None
-    return made
+def _statements_to_load(since: datetime) -> list[tuple[str, object]]:
+    """Load the catalogue by its commands; return statements that write the same rows."""
+    with rolled_back():
+        _load_by_commands(since)
+        loaded = [_rows_of(model) for model in CATALOGUE_TABLES]
+    executed: list[tuple[str, object]] = []
+
+    def keep(
+        execute: Callable[..., object], sql: str, values: object, *rest: object
+    ) -> object:
+        executed.append((sql, values))
+        return execute(sql, values, *rest)
+
+    with connection.execute_wrapper(keep):
+        ChainHead.objects.filter(account_id=PLATFORM.account_id).delete()
+        for model, rows in zip(CATALOGUE_TABLES, loaded, strict=True):
+            model._default_manager.bulk_create(
+                rows, ignore_conflicts=model is SearchTerm
+            )
+    return executed
 
 
 def _rows_of(model: type[Model]) -> list[Model]:
     # In the order of insertion: the trail takes only the next entry of a chain.
     rows = model._default_manager.order_by("pk")
-    if model is AuditEvent:
+    if model in (AuditEvent, ChainHead):
         rows = rows.filter(account_id=PLATFORM.account_id)
-    return list(rows)
+    found = list(rows)
+    if model in (AuditEvent, SearchTerm):
+        for row in found:
+            row.pk = None  # its number may be in use by a row of another account
+    return found
 
 
 def _load_by_commands(since: datetime) -> None:
