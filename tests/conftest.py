@@ -31,11 +31,16 @@ from tests.factories.accounts import (
 )
 from tests.factories.name_server import NameServer, name_server
 from tests.factories.services import ServiceFactory
-from tests.factories.sessions import confirm, use_secret_cookies
+from tests.factories.sessions import client_with_session, use_secret_cookies
 from tests.memory import write_to_memory
 from tests.stories.stack import prepared_demo
 
-pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
+pytest_plugins = [
+    "tests.ci_rules",
+    "tests.figures",
+    "tests.page_contexts",
+    "tests.template_variables",
+]
 
 # On a busy machine an example may be slow. Many properties write to the database in each example;
 # the nightly run has enough of them to find what is rare.
@@ -189,14 +194,8 @@ def browser() -> Callable[..., Client]:
     """Return a function that signs an actor in, who re-authenticated `confirmed` seconds ago."""
 
     def sign_in(actor: Actor, *, confirmed: float | None = 0) -> Client:
-        client = Client()
-        client.force_login(
-            User.objects.get(pk=actor.user_id),
-            "django.contrib.auth.backends.ModelBackend",
-        )
-        if confirmed is not None:
-            confirm(client, actor.user_id, time.time() - confirmed)
-        return client
+        at = None if confirmed is None else time.time() - confirmed
+        return client_with_session(User.objects.get(pk=actor.user_id), at)
 
     return sign_in
 
