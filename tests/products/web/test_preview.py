@@ -1,6 +1,5 @@
 """The findings beside a part's form follow what is typed, and nothing is saved."""
 
-import pytest
 from django.urls import reverse
 
 from products.services.kinds import KINDS
@@ -51,11 +50,16 @@ def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, d
     assert "Header rule who is ignored on WebSocket connections" in text_of(answer)
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_a_preview_accepts_any_input(browser, eve, switched_on, draft, kind):
-    answer = browser(eve).post(preview_page(draft, kind), {"name": "\x07", "port": "x"})
+def test_a_preview_accepts_any_input(browser, eve, switched_on, draft):
+    client = browser(eve)
+    typed = {"name": "\x07", "port": "x"}
 
-    assert answer.status_code == 200
+    answers = {
+        kind: client.post(preview_page(draft, kind), typed).status_code
+        for kind in KINDS
+    }
+
+    assert answers == dict.fromkeys(KINDS, 200)
 
 
 def test_a_missing_part_is_linked_to_the_field_that_names_it(browser, eve, draft):
