@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 
@@ -39,8 +39,13 @@ CHECKS = {
     "negative_data_rejection": {"expected-statuses": [*REFUSED, "405", "413"]},
 }
 MAX_LENGTH = 1000
+# Requests of the document's own examples are made when tests are collected, which takes every worker
+# seconds: the nightly run has them.
 EXAMPLES = settings(
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=3,
+    phases=[Phase.generate, Phase.shrink],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
