@@ -3,11 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When, prefetch_related_objects
 
 from accounts.errors import NotFound
 from accounts.models import Account
+from accounts.prepared import PreparedObjects
 from products.calendars import Calendar, calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.tiers import METERS, PriceTier, TieredPrice, UnitMode
@@ -46,7 +48,9 @@ def direct_prices(
     everyone, and prices start and end with its months. If a plan has prices for several meters,
     this is the first of METERS. Every page and command reads the same price here.
     """
-    rows = _direct(account, slug).filter(in_force(when, account))
+    rows = _direct(account.pk if account else None).filter(in_force(when, account))
+    if slug:
+        rows = rows.filter(plan__product_id=slug)
     return _by_product(_of_account(rows, account))
 
 
@@ -58,14 +62,13 @@ class DirectPrices:
     next: Mapping[str, PriceVersion]
 
 
-def direct_prices_from(
-    when: datetime, *, account: Account, slug: str = ""
-) -> DirectPrices:
+def direct_prices_from(when: datetime, *, account: Account) -> DirectPrices:
     """Return the prices of `direct_prices` and those that follow them, with plan and tiers.
 
     An account with a price of its own is not concerned by that of everyone.
     """
-    rows = _of_account(_direct(account, slug).filter(_lasts(when, account)), account)
+    month = str(_calendar(account).month_at(when))
+    rows = _of_account(_LASTING.objects(account.pk, when, month), account)
     current = _by_product(row for row in rows if row.effective_from <= when)
     following: dict[str, PriceVersion] = {}
     for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
@@ -77,14 +80,13 @@ def direct_prices_from(
     return DirectPrices(current, following)
 
 
-def _direct(account: Account | None, slug: str = "") -> "QuerySet[PriceVersion]":
-    rows = PriceVersion.objects.filter(
-        Q(plan__account=None) | Q(plan__account=account),
+def _direct(account_id: str | None) -> "QuerySet[PriceVersion]":
+    return PriceVersion.objects.filter(
+        Q(plan__account=None) | Q(plan__account=account_id),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
         withdrawn_at=None,
-    )
-    return rows.filter(plan__product_id=slug) if slug else rows
+    ).select_related("plan")
 
 
 def _by_product(prices: Iterable[PriceVersion]) -> dict[str, PriceVersion]:
@@ -116,7 +118,8 @@ def prices_on(
     plan: Plan, when: datetime, account: Account | None = None
 ) -> list[PriceVersion]:
     """Return a plan's prices at an instant, one per meter, in the order of METERS."""
-    rows = _of_account(plan.prices.filter(in_force(when, account)), account)
+    in_plan = plan.prices.filter(in_force(when, account)).select_related("plan")
+    rows = _of_account(in_plan, account)
     found = {row.meter: row for row in sorted(rows, key=_precedence)}
     return sorted(found.values(), key=_precedence, reverse=True)
 
@@ -140,21 +143,39 @@ def billable_prices(
     Those of some plans and of the products that every account has, if they are in force in the
     period, and all of the account's own direct plans.
     """
+    rows = _BILLABLE.objects(
+        list(plans), account.pk, starts_at - _MAX_MOVE, ends_at + _MAX_MOVE
+    )
+    return _of_account(rows, account)
+
+
+def _billable(
+    plans: Collection[str], account_id: str, since: datetime, until: datetime
+) -> "QuerySet[PriceVersion]":
+    """Compose the query of `billable_prices`."""
     held = Plan.objects.filter(
         Q(pk__in=plans)
         | Q(kind=Plan.Kind.DIRECT, retired_at=None)
         & (
-            Q(account=account)
+            Q(account=account_id)
             | Q(account=None, product__purchase_mode=Product.PurchaseMode.ALWAYS)
         )
     )
-    is_in_period = Q(effective_from__lt=ends_at + _MAX_MOVE) & (
-        Q(effective_to=None) | Q(effective_to__gt=starts_at - _MAX_MOVE)
+    is_in_period = Q(effective_from__lt=until) & (
+        Q(effective_to=None) | Q(effective_to__gt=since)
     )
-    rows = PriceVersion.objects.filter(
-        is_in_period | Q(plan__account=account), plan__in=held, withdrawn_at=None
-    ).order_by("effective_from", "plan_id", "meter")
-    return _of_account(rows.select_related("plan__product"), account)
+    return (
+        PriceVersion.objects.filter(
+            is_in_period | Q(plan__account=account_id),
+            plan__in=held,
+            withdrawn_at=None,
+        )
+        .select_related("plan__product")
+        .order_by("effective_from", "plan_id", "meter")
+    )
+
+
+_BILLABLE: Final = PreparedObjects(_billable)
 
 
 def direct_at(
@@ -193,16 +214,20 @@ def in_force(when: datetime, account: Account | None = None) -> Q:
     has_started = Q(from_month="", effective_from__lte=when) | Q(
         from_month__gt="", from_month__lte=month
     )
-    return Q(withdrawn_at=None) & has_started & _lasts(when, account)
+    return Q(withdrawn_at=None) & has_started & _lasts(when, month)
 
 
-def _lasts(when: datetime, account: Account | None) -> Q:
-    month = str(_calendar(account).month_at(when))
+def _lasts(when: datetime, month: str) -> Q:
     return (
         Q(effective_to=None)
         | Q(to_month="", effective_to__gt=when)
         | Q(to_month__gt=month)
     )
+
+
+_LASTING: Final = PreparedObjects(
+    lambda account_id, when, month: _direct(account_id).filter(_lasts(when, month))
+)
 
 
 def price_state(when: datetime) -> Case:
@@ -230,10 +255,11 @@ def start_for(price: PriceVersion, account: Account | None) -> datetime:
 
 
 def _of_account(
-    rows: "QuerySet[PriceVersion]", account: Account | None
+    rows: Iterable[PriceVersion], account: Account | None
 ) -> list[PriceVersion]:
-    """Return prices with plan and tiers, which start and end when they do for an account."""
-    found = list(rows.select_related("plan").prefetch_related("tiers"))
+    """Return prices with their tiers, which start and end when they do for an account."""
+    found = list(rows)
+    prefetch_related_objects(found, "tiers")
     for row in found:
         row.effective_from = start_for(row, account)
         if row.to_month:

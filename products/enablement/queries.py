@@ -11,7 +11,7 @@ from django.db.models import Exists, FilteredRelation, Max, Q, QuerySet
 
 from accounts.errors import NotFound
 from accounts.models import Account
-from accounts.prepared import PreparedQuery
+from accounts.prepared import PreparedObjects, PreparedQuery
 from products.calendars import Calendar
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
@@ -307,28 +307,35 @@ def services_with(account_id: str, slug: str) -> "QuerySet[Service]":
     )
 
 
-def products_of(account: Account, now: datetime) -> list[ProductState]:
-    """Return every product on sale as the account has it; a constant number of queries."""
-    rows = (
-        Enablement.objects.filter(account=account)
+_ENABLEMENTS: Final = PreparedObjects(
+    lambda account_id: (
+        Enablement.objects.filter(account=account_id)
         .select_related("plan", "price_version")
         .order_by("starts_at")
     )
+)
+_SWITCHES: Final = PreparedObjects(
+    lambda account_id: (
+        ServiceProduct.objects.filter(
+            service__account=account_id, service__deleted_at=None, ends_at=None
+        )
+        .select_related("service")
+        .order_by("service__name")
+    )
+)
+
+
+def products_of(account: Account, now: datetime) -> list[ProductState]:
+    """Return every product on sale as the account has it; a constant number of queries."""
     opened: dict[str, Enablement] = {}
     closed: dict[str, Enablement] = {}
     trials: dict[str, Enablement] = {}
-    for row in rows:
+    for row in _ENABLEMENTS.objects(account.pk):
         if row.is_trial:
             trials[row.product_id] = row
         (opened if row.ends_at is None else closed)[row.product_id] = row
     using: dict[str, list[Service]] = {}
-    for switch in (
-        ServiceProduct.objects.filter(
-            service__account=account, service__deleted_at=None, ends_at=None
-        )
-        .select_related("service")
-        .order_by("service__name")
-    ):
+    for switch in _SWITCHES.objects(account.pk):
         using.setdefault(switch.product_id, []).append(switch.service)
     prices = direct_prices_from(now, account=account)
     plans = trial_plans()
@@ -351,7 +358,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
 
 def state_of(account: Account, product: Product, now: datetime) -> ProductState:
     """Return one product as the account has it."""
-    prices = direct_prices_from(now, account=account, slug=product.pk)
+    prices = direct_prices_from(now, account=account)
     return ProductState(
         product=product,
         enablement=current(account.pk, product.pk),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
+from typing import Final
 
 from django.db.models import QuerySet, Sum
 
 from accounts.models import Account
+from accounts.prepared import PreparedObjects
 from products.billing.bill import (
     BANDWIDTH,
     Line,
@@ -144,17 +146,26 @@ def pending_adjustments(
     account_id: str, month: Month, currency: str
 ) -> Sequence[Adjustment]:
     """Return the late usage of earlier months that is on no final invoice yet, in a currency."""
-    rows = unbilled_adjustments().filter(
-        corrects__account_id=account_id,
-        corrects__month__lt=str(month),
-        corrects__currency=currency,
-    )
-    return list(rows.select_related("corrects").order_by("pk"))
+    return _PENDING.objects(account_id, str(month), currency)
 
 
 def unbilled_adjustments() -> "QuerySet[Adjustment]":
     """Return the late usage that is on no final invoice yet."""
     return Adjustment.objects.exclude(billed_on__status=Invoice.Status.FINAL)
+
+
+_PENDING: Final = PreparedObjects(
+    lambda account_id, month, currency: (
+        unbilled_adjustments()
+        .filter(
+            corrects__account_id=account_id,
+            corrects__month__lt=month,
+            corrects__currency=currency,
+        )
+        .select_related("corrects")
+        .order_by("pk")
+    )
+)
 
 
 def other_currencies(account: Account, month: Month, currency: str) -> list[str]:

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from django.conf import settings
 
 from accounts.errors import Conflict
 from accounts.models import Account
+from accounts.prepared import PreparedObjects
 from products.billing.bill import (
     BANDWIDTH,
     CONNECTION_TIME,
@@ -54,8 +56,19 @@ class Period:
 
 def contract_of(account_id: str, month: Month) -> Contract | None:
     """Return the contract that counts for a month; None if the account has none."""
-    rows = Contract.objects.filter(account_id=account_id, from_month__lte=str(month))
-    return rows.order_by("from_month", "pk").last()
+    return next(iter(_CONTRACT.objects(account_id, str(month))), None)
+
+
+_CONTRACT: Final = PreparedObjects(
+    lambda account_id, month: Contract.objects.filter(
+        account_id=account_id, from_month__lte=month
+    ).order_by("-from_month", "-pk")[:1]
+)
+_ENABLEMENTS: Final = PreparedObjects(
+    lambda account_id, until: Enablement.objects.filter(
+        account=account_id, starts_at__lt=until
+    ).order_by("product_id", "starts_at")
+)
 
 
 def month_at(account: Account, when: datetime) -> Month:
@@ -86,11 +99,7 @@ def currency_of(account: Account, month: Month) -> str:
 def terms_of(account: Account, month: Month) -> Terms:
     """Return an account's terms in a month. Raises CurrencyConflict."""
     period = period_of(account, month)
-    enabled = list(
-        Enablement.objects.filter(
-            account=account, starts_at__lt=period.ends_at
-        ).order_by("product_id", "starts_at")
-    )
+    enabled = _ENABLEMENTS.objects(account.pk, period.ends_at)
     found = billable_prices(
         {row.plan_id for row in enabled}, period.starts_at, period.ends_at, account
     )
