@@ -68,7 +68,7 @@ def direct_prices_from(when: datetime, *, account: Account) -> DirectPrices:
     An account with a price of its own is not concerned by that of everyone.
     """
     month = str(_calendar(account).month_at(when))
-    rows = _of_account(_LASTING.objects(account.pk, when, month), account)
+    rows = _of_account(_NOT_ENDED.objects(account.pk, when, month), account)
     current = _by_product(row for row in rows if row.effective_from <= when)
     following: dict[str, PriceVersion] = {}
     for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
@@ -214,10 +214,10 @@ def in_force(when: datetime, account: Account | None = None) -> Q:
     has_started = Q(from_month="", effective_from__lte=when) | Q(
         from_month__gt="", from_month__lte=month
     )
-    return Q(withdrawn_at=None) & has_started & _lasts(when, month)
+    return Q(withdrawn_at=None) & has_started & _has_not_ended(when, month)
 
 
-def _lasts(when: datetime, month: str) -> Q:
+def _has_not_ended(when: datetime, month: str) -> Q:
     return (
         Q(effective_to=None)
         | Q(to_month="", effective_to__gt=when)
@@ -225,8 +225,10 @@ def _lasts(when: datetime, month: str) -> Q:
     )
 
 
-_LASTING: Final = PreparedObjects(
-    lambda account_id, when, month: _direct(account_id).filter(_lasts(when, month))
+_NOT_ENDED: Final = PreparedObjects(
+    lambda account_id, when, month: _direct(account_id).filter(
+        _has_not_ended(when, month)
+    )
 )
 
 
