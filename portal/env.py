@@ -351,14 +351,20 @@ def _parsed(
 
 
 def broker(folder: Path) -> dict[str, Any]:
-    """Return Celery's settings for BROKER_URL; files in the data folder by default."""
+    """Return Celery's settings for BROKER_URL; files in the data folder by default.
+
+    BROKER_QUEUE names the queue there: installations that share one would take each other's work.
+    """
     url = text("BROKER_URL")
     if url and url.partition("://")[0] not in BROKER_SCHEMES:
         raise ImproperlyConfigured(
             "BROKER_URL: write amqp://user:password@host:port/vhost or redis://host:port/0."
         )
     if url:
-        return {"CELERY_BROKER_URL": url}
+        return {
+            "CELERY_BROKER_URL": url,
+            "CELERY_TASK_DEFAULT_QUEUE": text("BROKER_QUEUE") or "celery",
+        }
     queue = folder / "broker"
     queue.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {

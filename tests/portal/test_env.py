@@ -174,6 +174,16 @@ def test_broker_url_is_decoded(monkeypatch):
     assert (broker.hostname, broker.port) == ("rabbit.example.com", 5673)
 
 
+@pytest.mark.parametrize("chosen, queue", [("", "celery"), ("second", "second")])
+def test_an_installation_has_the_queue_that_is_named(monkeypatch, chosen, queue):
+    monkeypatch.setenv("BROKER_URL", "amqp://rabbit.example.com//")
+    monkeypatch.setenv("BROKER_QUEUE", chosen)
+
+    settings = env.broker(Path("/nowhere"))
+
+    assert settings["CELERY_TASK_DEFAULT_QUEUE"] == queue
+
+
 @pytest.mark.parametrize("name", ["c#1", "q?x=1", "p%41", "a+b c"])
 def test_sqlite_is_in_the_data_folder_whatever_its_name(monkeypatch, tmp_path, name):
     monkeypatch.delenv("DATABASE_URL", raising=False)

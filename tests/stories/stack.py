@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 
 import psycopg
 import pytest
+from kombu import Connection
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -160,6 +161,23 @@ def database(name: str) -> Iterator[dict[str, str]]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@contextmanager
+def queue(name: str) -> Iterator[dict[str, str]]:
+    """Give the stack a queue of its own if BROKER_URL is set, and delete it at the end.
+
+    The workers of stacks that share one would take each other's work.
+    """
+    url = os.environ.get("BROKER_URL", "")
+    if not url:
+        yield {}
+        return
+    try:
+        yield {"BROKER_QUEUE": name}
+    finally:
+        with Connection(url) as connection:
+            connection.default_channel.queue_delete(name)
+
+
 def prepared_demo(shared: Path) -> Path:
     """Return a data folder with the demo on SQLite; the first worker that needs it prepares it."""
     demo = shared / "demo"
@@ -198,9 +216,10 @@ def copy_demo(demo: Path | None, folder: Path, echo_port: str) -> None:
 def running(folder: Path, demo: Path | None) -> Iterator[Stack]:
     """Run everything in a folder, with a copy of the demo, and stop it at the end."""
     ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
-    with database(f"tollgate_story_{ports['PORT']}") as chosen:
+    name = f"tollgate_story_{ports['PORT']}"
+    with database(name) as chosen, queue(name) as own:
         inherited = {key: value for key, value in os.environ.items() if key not in OWN}
-        environment = inherited | chosen
+        environment = inherited | chosen | own
         environment |= {key: str(port) for key, port in ports.items()}
         environment |= {"DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
         copy_demo(demo, folder, environment["ECHO_PORT"])
