@@ -396,6 +396,7 @@ class Agent:
         while await self._process.find() is None and self._process.can_answer():
             if not await self._goes_on():
                 break
+        await self._count_what_ended()
         self._process.stop(drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
         while time.monotonic() < until and await self._goes_on():
@@ -409,6 +410,14 @@ class Agent:
                 return
         self._process.stop(drain=False)
         await self._process.has_exited(_STOP_SECONDS)
+
+    async def _count_what_ended(self) -> None:
+        """Count from the tables what ended while no agent received lines; HAProxy still runs."""
+        with contextlib.suppress(OSError):
+            for _ in range(2):  # a connection must be missing twice
+                if self._session is not None:
+                    processes = await self._master.processes()
+                    await self._session.poll(self._master, processes)
 
     async def _close(self) -> None:
         await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)

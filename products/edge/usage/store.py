@@ -260,6 +260,7 @@ class UsageStore:
         self._has_accepted = True  # the last transaction
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closed = False
+        self._pruned: Pruning | None = None  # what was done last
         self._maintaining = threading.Lock()
         try:
             if self._path.exists():
@@ -351,8 +352,9 @@ class UsageStore:
             if self._is_closed:
                 return
             self.sync()
-            if pruning is not None:
-                self.prune(*pruning)
+            # The same again would find nothing more, and take the event loop's time.
+            if pruning and pruning != self._pruned and self.prune(*pruning):
+                self._pruned = pruning
 
     def sync(self) -> None:
         """Make durable what was written.
