@@ -366,6 +366,9 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds; beat cannot stop while it sleeps
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Nothing sends commands to workers. Their queue for them is named after the host and exclusive:
+# RabbitMQ would refuse a second worker there, and one that restarts before its connection is lost.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_IMPORTS = ["portal.tracing"] if TRACING else []
