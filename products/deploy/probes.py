@@ -11,7 +11,7 @@ from products.compatibility.version_config import (
     OriginCertificate,
     VersionConfig,
 )
-from products.edge.tls import probe_origin
+from products.deploy.origin_probe import probe_origin
 
 # Long enough that a page and the deployment after it probe once; short enough to see a new one.
 PROBE_CACHE_SECONDS = 60

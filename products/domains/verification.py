@@ -16,8 +16,8 @@ import dns.exception
 import dns.nameserver
 import dns.resolver
 
-from products.edge.addresses import Network
-from products.edge.dns import AddressDenied, Unresolvable, resolve
+from products.addresses import Network
+from products.lookup import AddressDenied, Unresolvable, resolve
 
 TXT_LABEL = "_tollgate-challenge"
 HTTP_PATH = "/.well-known/tollgate-challenge/"

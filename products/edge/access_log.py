@@ -21,9 +21,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from products.edge.contract import LogTls, Route, RouteLogEndpoint
-from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
+from products.edge.dns import CachingResolver
 from products.edge.headers import NamedFields
 from products.instants import iso_instant
+from products.lookup import AddressDenied, Unresolvable
 from products.protocol import is_field_value, is_token
 
 log = logging.getLogger(__name__)

@@ -1,113 +1,31 @@
-"""Names to addresses that may be connected to: a single look-up, and a cache of look-ups.
-
-If one of a name's addresses is denied, the name is: a name with a public and a private address
-is DNS rebinding, or as good as that. Connect to what is returned here and never look the name
-up again.
-"""
+"""A cache of look-ups of origins and log endpoints, for both engines."""
 
 import asyncio
 import logging
-import socket
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from time import monotonic
-from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from products.edge.addresses import Address, Network, denied_reason
+from products.addresses import Address, Network
+from products.lookup import (
+    LOOKUP_ERRORS,
+    LOOKUP_SECONDS,
+    AddressDenied,
+    LookupFunction,
+    Unresolvable,
+    look_up_in_thread,
+    look_up_stream,
+    require_allowed,
+)
 
 log = logging.getLogger(__name__)
-
-LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
-
-LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes longer
 
 _FRESH_SECONDS = 5.0  # a look-up for each connection would be slow
 _STALE_SECONDS = 300.0  # addresses are used this long while look-ups fail
 _MAX_NAMES = 100_000
-# Of one name. All are checked; to connect to more takes longer than anybody waits.
-MAX_ADDRESSES = 16
 _MAX_CONCURRENT = 32
 _MAX_CONCURRENT_PER_OWNER = 8
-# OverflowError: a port that is none. ValueError: a name that cannot be encoded.
-_LOOKUP_ERRORS = (OSError, ValueError, OverflowError)
-
-
-class AddressDenied(Exception):
-    """A name has an address that the edge must not connect to."""
-
-    def __init__(self, reason: str) -> None:
-        """Keep the class of reason, as `addresses.denied_reason` gives it."""
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Unresolvable(Exception):
-    """The name has no address, or none in time."""
-
-
-def look_up_stream(host: str, port: int) -> Iterable[tuple[Any, ...]]:
-    """Return the machine's stream addresses of a host, as `getaddrinfo` gives them."""
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
-
-def resolve(
-    host: str,
-    port: int,
-    allowed_private: Iterable[Network] = (),
-    *,
-    look_up: LookupFunction = look_up_stream,
-    timeout_seconds: float = LOOKUP_SECONDS,
-) -> tuple[Address, ...]:
-    """Look a host up once and return its first 16 addresses, in the resolver's order.
-
-    Blocks for at most `timeout_seconds`. Raises AddressDenied if one of the addresses is
-    denied, and Unresolvable if there is none.
-    """
-    try:
-        found = _look_up_in_thread(host, port, look_up).result(timeout_seconds)
-    except _LOOKUP_ERRORS as error:  # includes TimeoutError
-        raise Unresolvable(host) from error
-    return _allowed(host, found, allowed_private)
-
-
-def _look_up_in_thread(
-    host: str, port: int, look_up: LookupFunction
-) -> "Future[tuple[Address, ...]]":
-    """Look a host up in a thread of its own, because the machine's resolver takes no deadline.
-
-    The thread is a daemon, so a process that exits does not wait for a name server.
-    """
-    found: Future[tuple[Address, ...]] = Future()
-    found.set_running_or_notify_cancel()  # a caller that stops waiting cannot cancel it
-
-    def work() -> None:
-        try:
-            entries = look_up(host, port) if host else ()
-            found.set_result(tuple(ip_address(entry[4][0]) for entry in entries))
-        except _LOOKUP_ERRORS as error:
-            found.set_exception(error)
-
-    threading.Thread(target=work, name="resolve", daemon=True).start()
-    return found
-
-
-def _allowed(
-    host: str, found: Iterable[Address], allowed_private: Iterable[Network]
-) -> tuple[Address, ...]:
-    """Return the first addresses of a host if all are allowed."""
-    addresses = tuple(dict.fromkeys(found))
-    if not addresses:
-        raise Unresolvable(host)
-    allowed = tuple(allowed_private)
-    for address in addresses:
-        reason = denied_reason(address, allowed)
-        if reason is not None:
-            raise AddressDenied(reason)
-    return addresses[:MAX_ADDRESSES]
 
 
 @dataclass(slots=True)
@@ -195,14 +113,14 @@ class CachingResolver:
         )
         addresses, has_failed, denied_reason = name.addresses, False, ""
         async with slots, self._all_slots[name.has_failed]:
-            looking = _look_up_in_thread(host, port, self._look_up_function)
+            looking = look_up_in_thread(host, port, self._look_up_function)
             try:
                 found = await asyncio.wait_for(
                     asyncio.wrap_future(looking), self._timeout_seconds
                 )
-                addresses = _allowed(host, found, self.allowed_private)
+                addresses = require_allowed(host, found, self.allowed_private)
                 name.usable_until = monotonic() + _STALE_SECONDS
-            except (Unresolvable, *_LOOKUP_ERRORS):  # includes TimeoutError
+            except (Unresolvable, *LOOKUP_ERRORS):  # includes TimeoutError
                 has_failed = True
             except AddressDenied as denied:
                 denied_reason = denied.reason

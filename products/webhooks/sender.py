@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from products.edge.addresses import Address, denied_reason
-from products.edge.dns import AddressDenied, Unresolvable, resolve
+from products.addresses import Address, denied_reason
+from products.lookup import AddressDenied, Unresolvable, resolve
 from products.webhooks.messages import Message
 
 # From the look-up of the name to the first line of the response.

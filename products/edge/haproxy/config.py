@@ -16,7 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from products.edge.addresses import Address
+from products.addresses import Address
 from products.edge.contract import PLATFORM, HeaderRule, Origin, Route
 from products.edge.errors import EdgeError
 from products.edge.haproxy.maps import NOT_ON, is_host, is_service

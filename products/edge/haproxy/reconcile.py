@@ -12,14 +12,9 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from products.edge.addresses import Address
+from products.addresses import Address
 from products.edge.contract import Origin, Route, RouteTable
-from products.edge.dns import (
-    LOOKUP_SECONDS,
-    AddressDenied,
-    CachingResolver,
-    Unresolvable,
-)
+from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
 from products.edge.haproxy import maps
@@ -44,6 +39,7 @@ from products.edge.haproxy.process import (
 )
 from products.edge.settings import Settings
 from products.edge.tls import client_tls, load_certificate
+from products.lookup import LOOKUP_SECONDS, AddressDenied, Unresolvable
 from products.protocol import is_ip
 
 log = logging.getLogger(__name__)

@@ -5,13 +5,14 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from products.edge.addresses import Address
+from products.addresses import Address
 from products.edge.contract import Origin
-from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
+from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
 from products.edge.startup import LIVENESS_OPTIONS
+from products.lookup import AddressDenied, Unresolvable
 from products.protocol import certificate_name
 
 

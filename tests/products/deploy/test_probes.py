@@ -10,7 +10,7 @@ from django.db import connection
 from accounts import rate_limit
 from products.compatibility.version_config import BackendConfig, VersionConfig
 from products.deploy import probes
-from products.edge.tls import ProbeResult
+from products.deploy.origin_probe import ProbeResult
 
 LONG = ".".join(["a" * 60] * 4)  # 243 characters, as long as a host name may nearly be
 

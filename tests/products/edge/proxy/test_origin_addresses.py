@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from products.edge.addresses import denied_reason
+from products.addresses import denied_reason
 from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.origin import OriginConnector

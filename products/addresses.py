@@ -1,4 +1,4 @@
-"""Which network addresses the edge and the origin probe may connect to.
+"""Which network addresses may be connected to where a customer or their DNS names them.
 
 `ipaddress.is_global` alone is not enough: on Python 3.11 it calls addresses global
 that lead to the machine itself (`64:ff9b::7f00:1`, `2002:7f00:1::`, `::7f00:1`).

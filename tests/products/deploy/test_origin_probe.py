@@ -5,7 +5,7 @@ import socket
 import pytest
 import trustme
 
-from products.edge.tls import ProbeResult, probe_origin
+from products.deploy.origin_probe import ProbeResult, probe_origin
 from tests.products.edge.origins import (
     LOOPBACK_ALLOWED,
     NAME,

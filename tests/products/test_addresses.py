@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.edge.addresses import denied_reason
+from products.addresses import denied_reason
 
 TABLE = (
     # Public addresses, IPv4 and IPv6, also at the edges of what is refused.

@@ -7,7 +7,7 @@ import threading
 import pytest
 import trustme
 
-from products.edge.tls import ProbeResult, probe_origin
+from products.deploy.origin_probe import ProbeResult, probe_origin
 from tests.products.edge.origins import (
     FAR_OFF,
     LONG_AGO,
