@@ -12,7 +12,7 @@ from accounts.actor import Actor, Interface
 from accounts.models import Account
 from accounts.tokens import digests
 from portal import secret_ids
-from products.edge.management.commands.edge import FIRST_NAME, credential_file
+from portal.management.commands.edge import FIRST_NAME, credential_file
 from products.metering.commands import issue_credential
 from products.metering.models import Edge
 

@@ -119,7 +119,6 @@ INSTALLED_APPS = [
     "products.webhooks.apps.WebhooksConfig",
     "products.deploy.apps.DeployConfig",
     "products.billing.apps.BillingConfig",
-    "products.edge.apps.EdgeConfig",
     "portal.apps.PortalConfig",
     "portal.apps.AdminConfig",
     "django.contrib.auth",

@@ -22,11 +22,11 @@ from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.commands.accounts import create_account  # noqa: E402
 from accounts.commands.tokens import issue_token  # noqa: E402
 from accounts.models import User  # noqa: E402
-from portal.prepare import prepare  # noqa: E402
-from products.edge.management.commands.edge import (  # noqa: E402
+from portal.management.commands.edge import (  # noqa: E402
     FIRST_NAME,
     credential_file,
 )
+from portal.prepare import prepare  # noqa: E402
 from products.services.commands.parts import add_part  # noqa: E402
 from products.services.commands.services import create_service  # noqa: E402
 from products.services.queries import get_version  # noqa: E402

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Account
 from portal.demo import load_demo
+from portal.management.commands.edge import FIRST_NAME, credential_file
 from portal.prepare import ensure_edge_credential
-from products.edge.management.commands.edge import FIRST_NAME, credential_file
 
 
 class Command(BaseCommand):

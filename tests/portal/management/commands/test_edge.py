@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from portal.management.commands.edge import command_of, credential_file
 from products.edge.__main__ import parse_arguments
-from products.edge.management.commands.edge import command_of, credential_file
 from tests.products.edge.fake_portal import CREDENTIAL, FakePortal, eventually
 from tests.products.edge.running import ROOT
 
