@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -378,19 +378,36 @@ class ProcessSupervisor:
             os.read(self._wake_read, 4096)
 
     def _stop(self) -> None:
-        """Ask all programs to exit; kill what still runs after STOP_SECONDS or a second signal."""
-        running = [each.process for each in self._managed if each.process is not None]
+        """Ask all programs to exit; kill what still runs after STOP_SECONDS or a second signal.
+
+        The first one is asked last: the edge reports the last usage to it.
+        """
+        deadline = time.monotonic() + self._stop_seconds
+        first, others = self._managed[:1], self._managed[1:]
+        self._ask_to_exit(others, deadline - self._stop_seconds / 3)
+        self._ask_to_exit(first, deadline)
+        for process in _processes_of(self._managed):
+            kill_group(process.pid)
+            process.wait()
+
+    def _ask_to_exit(
+        self, programs: Iterable[_ManagedProcess], deadline: float
+    ) -> None:
+        """Return when all have exited, at the deadline or at a second signal."""
+        running = _processes_of(programs)
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + self._stop_seconds
         while any(process.poll() is None for process in running):
             left = deadline - time.monotonic()
             if left <= 0 or self._stop_now:
-                break
+                return
             self._wait(left)
-        for process in running:
-            kill_group(process.pid)
-            process.wait()
+
+
+def _processes_of(
+    programs: Iterable[_ManagedProcess],
+) -> list["subprocess.Popen[bytes]"]:
+    return [each.process for each in programs if each.process is not None]
 
 
 def _cause(status: int) -> str:

@@ -47,6 +47,19 @@ path.open("a").write(f"{os.getpid()}\\n")
 signal.pause()
 """
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPER
+# Takes a moment to exit, and then appends its name to the file.
+LEAVING = """
+import pathlib, signal, sys, time
+path, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+def leave(*_):
+    time.sleep(0.3 if name == "edge" else 0)
+    path.open("a").write(name + "\\n")
+    sys.exit()
+signal.signal(signal.SIGTERM, leave)
+(path.parent / name).touch()
+while True:
+    signal.pause()
+"""
 # Listens immediately, but responds only after the first client has given up.
 SERVER = """
 import socket, sys
@@ -152,6 +165,18 @@ def test_a_signal_stops_all_programs_and_exits_with_status_0(
 
     assert (supervisor.returncode, said) == (0, f"{STOPPING}\nstopped\n")
     assert [is_alive(process_ids(path)[0]) for path in paths] == [False, False]
+
+
+def test_the_first_program_runs_until_the_others_have_exited(supervise, tmp_path):
+    left = tmp_path / "left"
+    names = ("web", "edge")
+    supervisor = supervise(*(program(name, LEAVING, left, name) for name in names))
+    until(lambda: all((tmp_path / name).exists() for name in names), "both starts")
+
+    supervisor.terminate()
+    supervisor.communicate(timeout=DEADLINE_SECONDS)
+
+    assert left.read_text().split() == ["edge", "web"]
 
 
 def test_a_program_that_ignores_sigterm_is_killed(supervise, tmp_path):
