@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import uvloop
 
@@ -21,7 +20,7 @@ from products.edge.contract import EdgeStatus, Route, RouteTable
 from products.edge.dns import CachingResolver
 from products.edge.errors import StartupError
 from products.edge.haproxy.config import with_all_limits
-from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
+from products.edge.haproxy.connections import LIMIT_ERRORS, MeteringSession, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.maps import ALL_SERVICES
 from products.edge.haproxy.process import (
@@ -34,6 +33,7 @@ from products.edge.haproxy.process import (
     identity_of,
 )
 from products.edge.haproxy.reconcile import REFRESH_SECONDS, ConfigReconciler
+from products.edge.periodic import cancel, start_periodic
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
@@ -54,8 +54,6 @@ _LAST_LOG_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 _RETRY_SECONDS = 2.0  # before a usage store is opened again
 _FIRST_RESTART_DELAY_SECONDS = 0.5
-
-_Job: TypeAlias = Callable[[], Awaitable[None]]
 
 
 def run_haproxy_engine(
@@ -82,29 +80,6 @@ def is_haproxy_running(settings: Settings) -> bool:
     return True
 
 
-def start_periodic(*jobs: tuple[float, _Job]) -> list[asyncio.Future[None]]:
-    """Start jobs, each with the seconds between two runs. A failed run is logged."""
-    return [asyncio.ensure_future(_run_periodically(*job)) for job in jobs]
-
-
-async def _run_periodically(seconds: float, job: _Job) -> None:
-    while True:
-        try:
-            await job()
-        except HAProxyUnreachable as error:
-            log.warning("HAProxy does not answer: %s", error)
-        except Exception:
-            log.exception("A periodic job failed.")
-        await asyncio.sleep(seconds)
-
-
-async def cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
-    """Cancel jobs and wait until they have ended."""
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
-
-
 class Agent:
     """One edge with the HAProxy engine."""
 
@@ -117,6 +92,7 @@ class Agent:
         self._portal = portal
         self._manages_haproxy = settings.haproxy_managed_by == "agent"
         self._folder = folder
+        self._usage_folder = data / "usage"
         self._master = MasterSocket(folder)
         self._process = HAProxyProcess(folder, program, self._master)
         self._resolver = CachingResolver(
@@ -134,15 +110,9 @@ class Agent:
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self._revocation = RevocationPolicy(settings.limits.removed_grace_seconds)
-        self._keeper = SessionKeeper(
-            functools.partial(
-                MeteringSession,
-                folder=folder,
-                usage_folder=data / "usage",
-                max_bytes=settings.store_bytes,
-                route_of=self._routes.get,
-            )
-        )
+        self._session: MeteringSession | None = None  # none while one is opened
+        self._is_refused = False  # by the disk, when a session was to be opened
+        self._rejected = 0  # upgrades above a limit
         self._backoff = RestartBackoff(_FIRST_RESTART_DELAY_SECONDS)
         self._started_at = time.monotonic()  # HAProxy, or this agent beside it
         self._revision = 0
@@ -183,22 +153,23 @@ class Agent:
 
     def status(self) -> EdgeStatus:
         """Return the state of the engine."""
+        session = self._session
+        dropped = self._access_log.dropped + self._lines.unreadable
         return EdgeStatus(
             engine="haproxy",
             revision=self._revision,
-            open_connections=len(self._session.meter.open) if self._session else 0,
-            rejected_connections=self._keeper.rejected,
-            log_lines_dropped=(
-                self._access_log.dropped
-                + self._lines.unreadable
-                + self._keeper.lost_lines
-            ),
-            store_is_writable=self._keeper.is_writable,
+            open_connections=len(session.meter.open) if session else 0,
+            rejected_connections=self._rejected,
+            log_lines_dropped=dropped + (session.unannounced if session else 0),
+            store_is_writable=self._store_is_writable,
         )
 
     @property
-    def _session(self) -> MeteringSession | None:
-        return self._keeper.session
+    def _store_is_writable(self) -> bool:
+        """Whether the disk accepts readings, as far as it is known."""
+        if self._session is None:
+            return not self._is_refused
+        return self._session.store.is_writable
 
     def _on_stop_signal(self) -> None:
         if self._stop.is_set():
@@ -215,10 +186,8 @@ class Agent:
         if table is not None:
             self._set_routes(table)
         if await self._process.find() is None:
-            processes = await self._start(table)
-            await self._keeper.open(identity_of(processes.master))
-            await self._lines.open()
-            self._may_report.set()
+            await self._start(table)
+            await self._watch()
         elif table is not None:
             with contextlib.suppress(HAProxyUnreachable):
                 await self._reconciler.revoke_now(table)
@@ -273,12 +242,18 @@ class Agent:
     async def _report_usage(self) -> None:
         await self._may_report.wait()
         pause = await self._portal.report(
-            self._keeper.may_be_written, is_writable=self._keeper.is_writable
+            self._may_be_written, is_writable=self._store_is_writable
         )
         await asyncio.sleep(pause)
 
+    def _may_be_written(self, instance: str) -> bool:
+        return self._session is None or instance == self._session.instance
+
     def _take_line(self, line: dict[str, Any]) -> None:
-        self._keeper.take(line)
+        if line["ev"] in LIMIT_ERRORS:
+            self._rejected += 1
+        if self._session is not None:  # otherwise what it says is in the tables
+            self._session.take(line)
         route = self._routes.get(line["svc"])
         if route is not None and line["ev"] != "end":
             note(self._access_log, route, line)
@@ -299,8 +274,7 @@ class Agent:
         by_service = session.open_by_service
         revoked = self._revocation.must_close(by_service, self._routes, time.time())
         if revoked:
-            await session.poll(self._master, await self._master.processes())
-            session.meter.tick()  # a reading is written before anything is closed
+            await self._tick()  # a reading is written before anything is closed
             await self._reconciler.close_tunnels(revoked)
         can_record = session.store.is_writable and self._portal.reporter.has_capacity
         await self._reconciler.limit(
@@ -358,7 +332,7 @@ class Agent:
     async def _restart(self) -> Processes:
         delay = self._backoff.delay_after(time.monotonic() - self._started_at)
         log.error("HAProxy has exited; it is started again in %.1f s.", delay)
-        self._keeper.close()
+        self._close_session()
         await asyncio.sleep(delay)
         # It starts like this, and changes once its connections are counted.
         with contextlib.suppress(HAProxyUnreachable):
@@ -370,16 +344,33 @@ class Agent:
         """Open a HAProxy's metering session. If that fails, no connection may upgrade."""
         if self._session is not None:
             log.error("HAProxy is another process now and gets a new metering session.")
+        self._close_session()
         try:
-            await self._keeper.open(identity)
+            # In a thread, because an earlier agent may have written very much.
+            self._session = await asyncio.to_thread(
+                MeteringSession,
+                identity,
+                self._folder,
+                self._usage_folder,
+                max_bytes=self._settings.store_bytes,
+                route_of=self._routes.get,
+            )
         except OSError as error:
             log.error("The usage store cannot be opened: %s", error)  # noqa: TRY400
+            self._is_refused = True
             self._may_report.set()  # acknowledged usage can be removed from a full disk
             await self._reconciler.limit(ALL_SERVICES)
             await asyncio.sleep(_RETRY_SECONDS)
         else:
+            self._is_refused = False
             self._may_report.set()
             await self._tick()
+
+    def _close_session(self) -> None:
+        """Close the session. If HAProxy has exited, the reporter finishes its instance."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.meter.close()
 
     async def _goes_on(self) -> bool:
         """Wait a moment; return whether HAProxy runs and no second signal has come."""
@@ -389,14 +380,16 @@ class Agent:
     async def _drain(self) -> None:
         """Let HAProxy accept no connection, and let open ones end in time."""
         # Without a session, what HAProxy has counted would be lost.
-        while self._session is None and not self._keeper.is_refused:
-            if not await self._goes_on():
-                break
+        while self._session is None and not self._is_refused and await self._goes_on():
+            pass
         # During a reload, HAProxy does not answer for a moment.
         while await self._process.find() is None and self._process.can_answer():
             if not await self._goes_on():
                 break
-        await self._count_what_ended()
+        # HAProxy still runs: count what ended while no agent received lines.
+        with contextlib.suppress(OSError):
+            for _ in range(2):  # a connection must be missing twice
+                await self._tick()
         self._process.stop(drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
         while time.monotonic() < until and await self._goes_on():
@@ -411,23 +404,16 @@ class Agent:
         self._process.stop(drain=False)
         await self._process.has_exited(_STOP_SECONDS)
 
-    async def _count_what_ended(self) -> None:
-        """Count from the tables what ended while no agent received lines; HAProxy still runs."""
-        with contextlib.suppress(OSError):
-            for _ in range(2):  # a connection must be missing twice
-                if self._session is not None:
-                    processes = await self._master.processes()
-                    await self._session.poll(self._master, processes)
-
     async def _close(self) -> None:
         await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)
         self._lines.close()
-        instance = self._keeper.close()
+        session = self._session
+        self._close_session()
         await self._access_log.close(
             0.0 if self._stop_immediately.is_set() else _LAST_LOG_SECONDS
         )
-        if instance:  # otherwise a store may still be opened, and must not be removed
+        if session:  # otherwise a store may still be opened, and must not be removed
             await self._portal.last_report(
-                lambda name: name == instance and not self._manages_haproxy,
+                lambda name: name == session.instance and not self._manages_haproxy,
                 is_writable=True,
             )

@@ -123,7 +123,7 @@ def _larger(some: _Counts, others: _Counts) -> _Counts:
 _NUMBER_DIGITS = (
     24  # hexadecimal, of an id's 32: the whole must fit the portal's column
 )
-_INSTANCE_FILE = "instance.json"
+_INSTANCE_FILE = "instance"
 
 # An entry of t_conn is named by it.
 _KEY = re.compile(
@@ -337,67 +337,6 @@ class MeteringSession:
         self.meter.finish(connection.number)
 
 
-class SessionKeeper:
-    """Opens the sessions of one HAProxy after another.
-
-    Lines that arrive in between are not counted: what they say is in the tables.
-    """
-
-    def __init__(self, open_session: Callable[[str], MeteringSession]) -> None:
-        """Prepare; `open_session` opens that of a master's identity. Raises OSError."""
-        self._open_session = open_session
-        self.session: MeteringSession | None = None
-        self.is_refused = False  # by the disk, when a session was to be opened
-        self.rejected = 0  # upgrades above a limit
-
-    @property
-    def lost_lines(self) -> int:
-        """How many lines never came, as far as it is known."""
-        return self.session.unannounced if self.session else 0
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether the disk accepts readings, as far as it is known."""
-        session = self.session
-        return not self.is_refused and (session is None or session.store.is_writable)
-
-    def may_be_written(self, instance: str) -> bool:
-        """Say whether the file of an instance can still be written."""
-        return self.session is None or instance == self.session.instance
-
-    async def open(self, identity: str) -> None:
-        """Open the session of a HAProxy, instead of that of one that has exited.
-
-        Raises OSError; then none is open and this can be tried again.
-        """
-        self.close()
-        try:
-            # In a thread, because an earlier agent may have written very much.
-            self.session = await asyncio.to_thread(self._open_session, identity)
-        except OSError:
-            self.is_refused = True
-            raise
-        self.is_refused = False
-
-    def take(self, line: dict[str, Any]) -> None:
-        """Count what started, ended or was rejected."""
-        if line["ev"] in LIMIT_ERRORS:
-            self.rejected += 1
-        if self.session is not None:
-            self.session.take(line)
-
-    def close(self) -> str:
-        """Close what is open, and return the instance.
-
-        If HAProxy has exited, the reporter finishes it: its connections end as last seen.
-        """
-        session, self.session = self.session, None
-        if session is None:
-            return ""
-        session.meter.close()
-        return session.instance
-
-
 def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     """Write the customer's line about a request that was accepted or refused (R10)."""
     refused = ""
@@ -444,20 +383,16 @@ def _monotonic_of(time_us: int) -> int:
     return time.monotonic_ns() - ago_ns
 
 
-class _Instance(msgspec.Struct):
-    """The content of the file: an instance, and the HAProxy whose connections it counts."""
-
-    instance: str
-    master: str
-
-
 def _instance_of(folder: Path, identity: str) -> str:
-    """Return the instance of a master, a new one unless the last is still its own."""
+    """Return the instance of a master, a new one unless the last is still its own.
+
+    The file has both: an instance, and the master whose connections it counts.
+    """
     path = folder / _INSTANCE_FILE
-    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        known = msgspec.json.decode(path.read_bytes(), type=_Instance)
-        if known.master == identity:
-            return known.instance
+    with contextlib.suppress(OSError, ValueError):
+        instance, master = path.read_text("ascii").split()
+        if master == identity:
+            return instance
     instance = make_instance_id()
-    atomic_write(path, msgspec.json.encode(_Instance(instance, identity)))
+    atomic_write(path, f"{instance} {identity}\n".encode("ascii"))
     return instance

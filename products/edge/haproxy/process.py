@@ -81,7 +81,8 @@ class MasterSocket:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 return await self._call(line, name)
         except (OSError, TimeoutError) as error:
-            raise HAProxyUnreachable(str(error) or type(error).__name__) from error
+            reason = str(error) or type(error).__name__
+            raise HAProxyUnreachable(f"HAProxy does not answer: {reason}") from error
 
     async def send(self, worker: int, commands: Iterable[str]) -> str:
         """Send commands to a worker in as few calls as possible; return the responses.

@@ -17,6 +17,7 @@ from msgspec.structs import asdict
 from products.backoff import RestartBackoff
 from products.edge.contract import EdgeStatus, RouteTable
 from products.edge.errors import StartupError
+from products.edge.periodic import cancel, start_periodic
 from products.edge.portal import PortalLink
 from products.edge.proxy.worker import (
     WorkerChannel,
@@ -168,18 +169,17 @@ class ControlProcess:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._workers.stop)
-        jobs = [
-            asyncio.ensure_future(job())
-            for job in (self._announce, self._follow_table, self._report_usage)
-        ]
+        jobs = start_periodic(
+            (self._settings.poll_seconds, self._follow_table),
+            (0.0, self._report_usage),
+        )
+        jobs.append(asyncio.ensure_future(self._announce()))
         if self._portal.table is None:
             # Wait a little for a first table. Without a portal the edge starts all the same.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._has_polled.wait(), _FIRST_TABLE_SECONDS)
         await self._workers.run()
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
+        await cancel(jobs)
         if self._workers.failure:
             raise StartupError(self._workers.failure)
         if self._lock.is_held:
@@ -221,13 +221,11 @@ class ControlProcess:
         announce(self._settings, self._held)
 
     async def _follow_table(self) -> None:
-        while True:
-            table = await self._portal.poll(self.status())
-            if table is not None:
-                self._workers.send(partial(self._update_of, table=table))
-                await self._portal.save()
-            self._has_polled.set()
-            await asyncio.sleep(self._settings.poll_seconds)
+        table = await self._portal.poll(self.status())
+        if table is not None:
+            self._workers.send(partial(self._update_of, table=table))
+            await self._portal.save()
+        self._has_polled.set()
 
     async def _take_over(self) -> None:
         await self._workers.all_serve.wait()
@@ -238,12 +236,11 @@ class ControlProcess:
     async def _report_usage(self) -> None:
         if not self._lock.is_held:
             await self._take_over()
-        while True:
-            pause = await self._portal.report(
-                self._is_running, is_writable=self._store_is_writable()
-            )
-            self._send_store_state()
-            await asyncio.sleep(pause)
+        pause = await self._portal.report(
+            self._is_running, is_writable=self._store_is_writable()
+        )
+        self._send_store_state()
+        await asyncio.sleep(pause)
 
     def _is_running(self, instance: str) -> bool:
         # In a take-over, workers of the other edge write here too.

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,6 +21,7 @@ import uvloop
 from products.edge.access_log import AccessLog
 from products.edge.contract import ContractStruct, EdgeStatus, RouteTable
 from products.edge.dns import CachingResolver
+from products.edge.periodic import cancel, start_periodic
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener
 from products.edge.proxy.origin import OriginConnector
@@ -146,25 +146,20 @@ class Worker:
         """Serve until asked to stop, then drain."""
         for listener in self._listeners:
             listener.open()
-        await self._report_status()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop)
         loop.add_signal_handler(signal.SIGINT, self._request_stop)
-        jobs = [
-            asyncio.ensure_future(_every(seconds, job))
-            for seconds, job in (
-                (_SWEEP_SECONDS, self._sweep),
-                (_TUNNEL_SWEEP_SECONDS, self._sweep_tunnels),
-                (self.limits.tick_seconds / _TICK_PARTS, self._tick),
-                (_SYNC_SECONDS, self._sync),
-                (_STATUS_SECONDS, self._report_status),
-            )
-        ]
+        jobs = start_periodic(
+            (_SWEEP_SECONDS, self._sweep),
+            (_TUNNEL_SWEEP_SECONDS, self._sweep_tunnels),
+            (self.limits.tick_seconds / _TICK_PARTS, self._tick),
+            (_SYNC_SECONDS, self._sync),
+            (_STATUS_SECONDS, self._report_status),
+        )
         jobs.append(asyncio.ensure_future(self._receive_updates()))
         await self._stop.wait()
         await self._drain()
-        for job in jobs:
-            job.cancel()
+        await cancel(jobs)
         await self._close()
 
     def _request_stop(self) -> None:
@@ -249,15 +244,6 @@ class Worker:
         self.meter.close()
         await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
         self._channel.close()
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await job()
-        except Exception:
-            log.exception("A periodic job failed.")
 
 
 def _within_descriptors(limits: Limits) -> Limits:

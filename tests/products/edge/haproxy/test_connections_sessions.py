@@ -9,11 +9,10 @@ import uuid
 import pytest
 
 from products.edge.errors import EdgeError
-from products.edge.haproxy.connections import (
-    MeteringSession,
-    SessionKeeper,
-)
+from products.edge.haproxy.agent import Agent
+from products.edge.haproxy.connections import MeteringSession
 from products.edge.haproxy.process import Processes
+from products.edge.portal import PortalLink
 from tests.products.edge.contract.speaking import (
     final_record,
     opened,
@@ -22,6 +21,8 @@ from tests.products.edge.contract.speaking import (
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.haproxy.metering import in_table
 from tests.products.edge.running import handshake, read_until
+from tests.products.edge.test_portal import settings
+from tests.products.edge.usage.test_reporter import Client
 
 UUID = "{:08x}-0000-4000-8000-000000000000"
 
@@ -42,7 +43,7 @@ def test_opening_a_session_is_retried_and_nothing_upgrades_meanwhile(
     host, there = haproxy.serve()
     opened(haproxy, host)[0].close()
     final_record(haproxy, host)
-    instance = haproxy.edge.data / "haproxy" / "instance.json"
+    instance = haproxy.edge.data / "haproxy" / "instance"
     instance.unlink()
     instance.mkdir()  # so the file cannot be replaced
     for process in haproxy.haproxies():
@@ -60,12 +61,9 @@ def test_opening_a_session_is_retried_and_nothing_upgrades_meanwhile(
     eventually(lambda: len(haproxy.portal.of_service(service_of(host))) == 2)
 
 
-def session_keeper(folder):
-    return SessionKeeper(
-        lambda identity: MeteringSession(
-            identity, folder, folder / "usage", max_bytes=1 << 30, route_of={}.get
-        )
-    )
+def agent_in(folder):
+    """Return an agent that has no HAProxy and no session yet."""
+    return Agent(settings(folder), PortalLink(settings(folder), Client()), "haproxy")
 
 
 def accept_line(number):
@@ -73,27 +71,21 @@ def accept_line(number):
 
 
 def test_a_line_without_a_session_is_left_to_the_tables(tmp_path):
-    keeper = session_keeper(tmp_path)
+    agent = agent_in(tmp_path)
 
-    keeper.take(accept_line(1))
-    asyncio.run(keeper.open("1@1"))
+    agent._take_line(accept_line(1))
+    session = session_in(tmp_path)
 
-    assert not keeper.session.meter.open
+    assert agent._session is None
+    assert not session.meter.open
 
 
-def test_a_session_that_cannot_be_opened_is_not_open_for_its_master(tmp_path):
-    keeper = session_keeper(tmp_path)
-    (tmp_path / "instance.json").mkdir()
+def test_an_upgrade_above_a_limit_is_counted_without_a_session(tmp_path):
+    agent = agent_in(tmp_path)
 
-    with pytest.raises(OSError, match="instance.json"):  # noqa: RUF043
-        asyncio.run(keeper.open("1@1"))
+    agent._take_line(accept_line(1) | {"ev": "service_full"})
 
-    assert keeper.session is None
-    assert keeper.is_refused
-    (tmp_path / "instance.json").rmdir()
-    asyncio.run(keeper.open("1@1"))
-    assert keeper.session.identity == "1@1"
-    assert not keeper.is_refused
+    assert agent.status().rejected_connections == 1
 
 
 ONE_WORKER = Processes(master=1, current=(2,), old=())
@@ -115,13 +107,7 @@ def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path)
     entry = in_table(
         str(uuid.uuid4()), started_us, up=700, down=900, is_used=False, quiet_ms=30_000
     )
-    session = MeteringSession(
-        "1@1",
-        tmp_path,
-        tmp_path / "usage",
-        max_bytes=1 << 30,
-        route_of={}.get,
-    )
+    session = session_in(tmp_path)
 
     async def polls():
         for _ in range(3):
@@ -133,28 +119,46 @@ def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path)
     assert session.unannounced == 1
 
 
-def opened_keeper(folder, identity="1@1"):
-    keeper = session_keeper(folder)
-    asyncio.run(keeper.open(identity))
-    return keeper
+def session_in(folder, identity="1@1"):
+    return MeteringSession(
+        identity, folder, folder / "usage", max_bytes=1 << 30, route_of={}.get
+    )
 
 
 def test_another_agent_continues_the_instance_of_the_same_master(tmp_path):
-    before = opened_keeper(tmp_path)
-    instance = before.close()
+    before = session_in(tmp_path)
+    before.meter.close()
 
-    assert opened_keeper(tmp_path).session.instance == instance
-    assert opened_keeper(tmp_path, "2@2").session.instance != instance
+    assert session_in(tmp_path).instance == before.instance
+    assert session_in(tmp_path, "2@2").instance != before.instance
+
+
+def test_a_session_that_cannot_be_opened_leaves_its_instance_to_the_next_try(tmp_path):
+    (tmp_path / "instance").mkdir()  # so the file cannot be replaced
+
+    with pytest.raises(OSError, match="instance"):
+        session_in(tmp_path)
+
+    assert not (tmp_path / "usage").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"one", b"a b c", b"\xff\xff 1@1"])
+def test_a_damaged_note_of_the_instance_starts_another(tmp_path, damage):
+    before = session_in(tmp_path)
+    before.meter.close()
+    (tmp_path / "instance").write_bytes(damage)
+
+    assert session_in(tmp_path).instance != before.instance
 
 
 def test_a_damaged_store_is_replaced_under_the_same_instance(tmp_path):
     """Under another instance, all open connections would be counted twice."""
-    before = opened_keeper(tmp_path)
+    before = session_in(tmp_path)
     before.take(accept_line(1))
-    instance = before.close()
-    (tmp_path / "usage" / instance / "usage.db").write_bytes(b"garbage" * 1000)
+    before.meter.close()
+    (tmp_path / "usage" / before.instance / "usage.db").write_bytes(b"garbage" * 1000)
 
-    after = opened_keeper(tmp_path)
+    after = session_in(tmp_path)
 
-    assert after.session.instance == instance
-    assert after.session.store.is_replacement
+    assert after.instance == before.instance
+    assert after.store.is_replacement
