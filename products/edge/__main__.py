@@ -8,7 +8,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from products.edge.errors import StartupError
 from products.edge.haproxy.agent import is_haproxy_running, run_haproxy_engine
@@ -23,12 +24,22 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 def parse_arguments(arguments: Sequence[str]) -> Settings:
     """Read the command line. Exits with a sentence if it is wrong."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m products.edge",
+        description="Forward and meter connections for a Tollgate portal.",
+        argument_default=argparse.SUPPRESS,  # the defaults are those of Settings
+    )
+    for field in fields(Settings):
+        if get_origin(field.type) is Annotated:
+            _add_option(parser, field, *get_args(field.type))
+    for field in fields(Limits):
+        _add_option(parser, field, field.type, "limit")
     given = vars(parser.parse_args(arguments))
-    given["bind"], given["port"] = given["bind"]
-    given["allow_private"] = tuple(given["allow_private"])
-    limits = Limits(**{limit.name: given.pop(limit.name) for limit in fields(Limits)})
-    settings = Settings(**given, limits=limits)
+    if "bind" in given:
+        given["bind"], given["port"] = given["bind"]
+    given["allow_private"] = tuple(given.get("allow_private", ()))
+    limits = {name: given.pop(name) for name in given.keys() & Limits.__slots__}
+    settings = Settings(**given, limits=Limits(**limits))
     intervals = settings.poll_seconds, settings.report_seconds
     if settings.processes < 1 or min(intervals) <= 0:
         parser.error("--processes and the intervals must be above 0")
@@ -37,77 +48,22 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     return settings
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser; an option's destination is a field of Settings or Limits."""
-    parser = argparse.ArgumentParser(
-        prog="python -m products.edge",
-        description="Forward and meter connections for a Tollgate portal.",
-        argument_default=argparse.SUPPRESS,  # the defaults are those of Settings
-    )
-    add = parser.add_argument
-    add("--portal", required=True, metavar="URL", help="URL of the portal")
-    add("--credential-file", required=True, metavar="FILE", help="this edge's secret")
-    add(
-        "--data-dir",
-        required=True,
-        metavar="DIR",
-        dest="data_folder",
-        help="route table, usage and access log",
-    )
-    add(
-        "--name",
-        default="edge-1",
-        type=_edge_name,
-        help="name of this edge, as in the portal",
-    )
-    add("--bind", default=("127.0.0.1", 8080), type=_address, metavar="HOST:PORT")
-    add(
-        "--tls-certificates",
-        metavar="DIR",
-        dest="certificate_folder",
-        help="DOMAIN.pem files",
-    )
-    add("--tls-port", type=int, metavar="PORT", help="0 = any free port")
-    add(
-        "--processes", type=int, metavar="N", help="worker processes, e.g. one per core"
-    )
-    add(
-        "--allow-private",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="a private network that origins may be in; can be repeated",
-    )
-    add(
-        "--ca-file",
-        metavar="FILE",
-        help="trust these authorities instead of the public ones; for tests and private "
-        "installations",
-    )
-    add("--poll-seconds", type=float, help="between two requests for the route table")
-    add("--report-seconds", type=float, help="between two reports of usage")
-    add(
-        "--store-megabytes",
-        type=_megabytes,
-        dest="store_bytes",
-        help="size of the usage store; when full, new WebSockets get 503",
-    )
-    add(
-        "--take-over",
-        action="store_true",
-        help="start beside a running edge of this name and port, then drain that one",
-    )
-    add("--engine", choices=("embedded", "haproxy"))
-    add("--haproxy", metavar="PROGRAM", help="for that engine")
-    add(
-        "--haproxy-managed-by",
-        choices=("agent", "external"),
-        help="who runs HAProxy: this program, or an external supervisor such as systemd",
-    )
-    for limit in fields(Limits):
-        flag = "--" + limit.name.replace("_", "-")
-        add(flag, type=type(limit.default), default=limit.default, help="(limit)")
-    return parser
+def _add_option(
+    parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any, text: str
+) -> None:
+    """Add the option of a field of Settings or Limits, of its kind and name."""
+    more: dict[str, Any] = {"type": _TYPES.get(field.name, kind)}
+    if kind is bool:
+        more = {"action": "store_true"}
+    elif get_origin(kind) is Literal:
+        more = {"choices": get_args(kind)}
+    elif get_origin(kind) is tuple:
+        more = {"action": "append"}
+    is_required = field.default is MISSING
+    if not is_required and field.default not in ("", (), False):
+        text += f" (default: {field.default})"
+    flag = "--" + field.name.replace("_", "-")
+    parser.add_argument(flag, required=is_required, help=text, **more)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -146,15 +102,14 @@ def _edge_name(text: str) -> str:
     return text
 
 
-def _megabytes(text: str) -> int:
-    return int(text) * 1024**2
-
-
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
         raise argparse.ArgumentTypeError("must be HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+_TYPES = {"name": _edge_name, "bind": _address}  # stricter than the fields' own
 
 
 if __name__ == "__main__":

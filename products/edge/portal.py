@@ -139,7 +139,7 @@ class PortalLink:
 
     def __init__(self, settings: Settings, client: PortalClient) -> None:
         """Load the table that was saved last."""
-        data = Path(settings.data_folder)
+        data = Path(settings.data_dir)
         self._client = client
         self._file = TableFile(data / "routes.json")
         self._etag = ""

@@ -3,6 +3,7 @@
 import secrets
 import time
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 VERSION = "0.1.0"
 
@@ -38,28 +39,53 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One edge: where it listens, which portal it follows, where it writes."""
+    """One edge: where it listens, which portal it follows, where it writes.
 
-    name: str
-    portal: str
-    credential_file: str
-    data_folder: str
-    bind: str = "127.0.0.1"
+    A field with a text is an option of the command line.
+    """
+
+    portal: Annotated[str, "URL of the portal"]
+    credential_file: Annotated[str, "file with this edge's secret"]
+    data_dir: Annotated[str, "folder of route table, usage and access log"]
+    name: Annotated[str, "name of this edge, as in the portal"] = "edge-1"
+    bind: Annotated[str, "HOST:PORT to listen on; the default port is 8080"] = (
+        "127.0.0.1"
+    )
     port: int = 8080
-    tls_port: int = 0  # 0 for plain HTTP only
-    certificate_folder: str = ""
-    processes: int = 1
-    take_over: bool = False  # from a running edge of the same name
-    allow_private: tuple[str, ...] = ()
-    ca_file: str = ""
-    poll_seconds: float = 1.0
-    report_seconds: float = 5.0
-    store_bytes: int = 2 * 1024**3
+    tls_certificates: Annotated[str, "folder of DOMAIN.pem files"] = ""
+    tls_port: Annotated[int, "with certificates; 0 = any free port"] = 0
+    processes: Annotated[int, "worker processes, e.g. one per core"] = 1
+    allow_private: Annotated[
+        tuple[str, ...], "a private network that origins may be in; can be repeated"
+    ] = ()
+    ca_file: Annotated[
+        str,
+        "trust these authorities instead of the public ones; for tests and private"
+        " installations",
+    ] = ""
+    poll_seconds: Annotated[float, "between two requests for the route table"] = 1.0
+    report_seconds: Annotated[float, "between two reports of usage"] = 5.0
+    store_megabytes: Annotated[
+        int, "size of the usage store; when full, new WebSockets get 503"
+    ] = 2048
     keep_seconds: float = 24 * 3600.0  # acknowledged usage, for a restored portal
+    take_over: Annotated[
+        bool, "start beside a running edge of this name and port, then drain that one"
+    ] = False
+    engine: Annotated[Literal["embedded", "haproxy"], "what carries connections"] = (
+        "embedded"
+    )
+    haproxy: Annotated[str, "HAProxy's program"] = "haproxy"
+    haproxy_managed_by: Annotated[
+        Literal["agent", "external"],
+        "who runs HAProxy: this program, or an external supervisor such as systemd",
+    ] = "agent"
     limits: Limits = Limits()
-    engine: str = "embedded"  # or "haproxy"
-    haproxy: str = "haproxy"  # the program
-    haproxy_managed_by: str = "agent"  # or "external": who starts and stops it
+
+    @property
+    def store_bytes(self) -> int:
+        """The size of the usage store."""
+        return self.store_megabytes * 1024**2
 
 
 def with_tunnel_limits(limits: Limits, *, capacity: int, processes: int = 1) -> Limits:

@@ -48,7 +48,7 @@ class FolderLock:
         """
         self.is_held = False
         self.is_restart = False  # an edge has used the folder before
-        folder = Path(settings.data_folder)
+        folder = Path(settings.data_dir)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # One that was there before: its files are private, their names should be too.
@@ -114,7 +114,7 @@ def bind_ports(
     bind = partial(_bind, settings.bind, is_alone=is_alone, until=until)
     plain = bind(settings.port, "--bind")
     settings = replace(settings, port=plain.getsockname()[1])
-    if not settings.certificate_folder:
+    if not settings.tls_certificates:
         return settings, [plain]
     secure = bind(settings.tls_port, "--tls-port")
     return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]

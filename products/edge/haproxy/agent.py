@@ -72,7 +72,7 @@ def run_haproxy_engine(
 
 def is_haproxy_running(settings: Settings) -> bool:
     """Return whether this edge's HAProxy runs, and so has the ports; it outlives its agent."""
-    master = MasterSocket(Path(settings.data_folder) / _FOLDER)
+    master = MasterSocket(Path(settings.data_dir) / _FOLDER)
     try:
         asyncio.run(master.processes())
     except HAProxyUnreachable:
@@ -85,7 +85,7 @@ class Agent:
 
     def __init__(self, settings: Settings, portal: PortalLink, program: str) -> None:
         """Prepare; `program` is HAProxy's path. Raises OSError."""
-        data = Path(settings.data_folder)
+        data = Path(settings.data_dir)
         folder = data / _FOLDER
         folder.mkdir(exist_ok=True, mode=0o700)
         self._settings = settings = with_all_limits(settings)

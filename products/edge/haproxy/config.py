@@ -267,7 +267,7 @@ def _binds(settings: Settings, certificates: CertificateList) -> str:
     host = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
     common = f"backlog 4096 tcp-ut {_UNACKNOWLEDGED_MS}ms proto h1"
     lines = f"    bind {host}:{settings.port} {common}"
-    if settings.tls_port and settings.certificate_folder:
+    if settings.tls_port and settings.tls_certificates:
         tls = "ssl crt-list certificates.list alpn http/1.1"
         strict = "" if certificates.has_default else " strict-sni"
         lines += f"\n    bind {host}:{settings.tls_port} {common} {tls}{strict}"

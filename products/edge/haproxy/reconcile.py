@@ -234,7 +234,7 @@ class ConfigReconciler:
         is_due = time.monotonic() >= self._refresh_at
         if is_due:
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
-            if source := self._settings.certificate_folder:
+            if source := self._settings.tls_certificates:
                 # In a thread, because there may be very many.
                 self._certificates = await asyncio.to_thread(
                     write_certificate_list, Path(source), self._folder

@@ -159,7 +159,7 @@ class ControlProcess:
         self._portal = portal
         self._held = held
         self._lock = lock
-        self._usage_folder = Path(settings.data_folder) / "usage"
+        self._usage_folder = Path(settings.data_dir) / "usage"
         self._store_has_capacity = True
         self._has_polled = asyncio.Event()
         self._workers = WorkerPool(settings, self._start_of)

@@ -110,7 +110,7 @@ class Worker:
         """Build the parts; nothing listens yet. Raises OSError."""
         settings = start.settings
         self.limits = _within_descriptors(settings.limits)
-        data = Path(settings.data_folder)
+        data = Path(settings.data_dir)
         self._channel = channel
         self._stop = asyncio.Event()
         self._stop_immediately = asyncio.Event()
@@ -135,8 +135,8 @@ class Worker:
         self.server = Server(self.limits, self.handler, self.meter)
         self._listeners = [Listener(settings.bind, settings.port, self.server.accept)]
         self._certificates = None
-        if settings.certificate_folder:
-            self._certificates = Certificates(Path(settings.certificate_folder))
+        if settings.tls_certificates:
+            self._certificates = Certificates(Path(settings.tls_certificates))
             accept = functools.partial(self.server.accept, tls=self._certificates.tls)
             self._listeners.append(Listener(settings.bind, settings.tls_port, accept))
         self._part = 0

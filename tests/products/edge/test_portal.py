@@ -20,7 +20,7 @@ def settings(folder, *, report_seconds=SECONDS):
         name="edge-1",
         portal="http://portal.test",
         credential_file="",
-        data_folder=str(folder),
+        data_dir=str(folder),
         report_seconds=report_seconds,
     )
 

@@ -97,7 +97,7 @@ def test_the_first_edge_is_where_it_always_was(settings, tmp_path):
     found = parse_arguments(command_of("edge-1", credential_file("edge-1"), [])[3:])
 
     assert (found.name, found.port) == ("edge-1", 9080)
-    assert found.data_folder == str(tmp_path / "edge")
+    assert found.data_dir == str(tmp_path / "edge")
     assert found.credential_file == str(tmp_path / "secrets" / "edge_credential")
     assert found.allow_private == ("10.0.0.0/8",)
 
@@ -113,7 +113,7 @@ def test_what_is_given_goes_before_the_settings(settings, tmp_path):
     found = parse_arguments(command_of("edge-1", Path("/credential"), given)[3:])
 
     assert (found.bind, found.port, found.tls_port) == ("0.0.0.0", 80, 443)
-    assert (found.certificate_folder, found.take_over) == ("/certificates", True)
+    assert (found.tls_certificates, found.take_over) == ("/certificates", True)
     assert found.store_bytes == 512 * 1024**2
     assert found.allow_private == ("10.0.0.0/8", "192.168.0.0/16")
     assert found.limits.idle_seconds == 60.0

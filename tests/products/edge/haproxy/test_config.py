@@ -136,7 +136,7 @@ def test_the_certificate_name_is_the_override_host_or_the_address(tmp_path):
 
 def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
     settings = dataclasses.replace(
-        SETTINGS, tls_port=8443, certificate_folder="certificates"
+        SETTINGS, tls_port=8443, tls_certificates="certificates"
     )
 
     configuration = render(
