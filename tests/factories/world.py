@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model
 from django.test import Client
 
@@ -123,8 +123,8 @@ def load_catalogue(since: datetime = NOW) -> None:
     if since not in _statements:
         _statements[since] = _statements_to_load(since)
         return
-    for statement, values in _statements[since]:
-        with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement, values in _statements[since]:
             cursor.execute(statement, values)
 
 
@@ -141,7 +141,8 @@ def _statements_to_load(since: datetime) -> list[tuple[str, object]]:
         executed.append((sql, values))
         return execute(sql, values, *rest)
 
-    with connection.execute_wrapper(keep):
+    # The transaction begins before and ends after: its own statements are not kept.
+    with transaction.atomic(), connection.execute_wrapper(keep):
         ChainHead.objects.filter(account_id=PLATFORM.account_id).delete()
         for model, rows in zip(CATALOGUE_TABLES, loaded, strict=True):
             model._default_manager.bulk_create(
