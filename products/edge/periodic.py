@@ -27,7 +27,7 @@ async def _run_periodically(seconds: float, job: Job) -> None:
         try:
             await job()
         except Exception as error:
-            # A program that does not answer is no fault of this one.
-            is_fault = not isinstance(error, ConnectionError)
+            # A disk or a program that does not answer is not a fault of this one.
+            is_fault = not isinstance(error, OSError)
             log.error("A periodic job failed: %s", error, exc_info=is_fault)  # noqa: TRY400
         await asyncio.sleep(seconds)

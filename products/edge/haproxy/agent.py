@@ -295,14 +295,8 @@ class Agent:
         )
 
     async def _sync(self) -> None:
-        session = self._session
-        if session is None:
-            return
-        pruning = self._portal.reporter.pruning.get(session.instance)
-        try:
-            await asyncio.to_thread(session.store.maintain, pruning)
-        except OSError as error:
-            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400
+        if self._session is not None:
+            await asyncio.to_thread(self._session.store.sync)
 
     async def _tick(self) -> None:
         session = self._session

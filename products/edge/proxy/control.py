@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from msgspec.structs import asdict
@@ -77,10 +76,10 @@ class WorkerPool:
                 if worker.process is not None:
                     worker.process.send_signal(signal.SIGTERM)
 
-    def send(self, update_of: Callable[[str], WorkerUpdate]) -> None:
-        """Send every worker an update for its instance."""
-        for instance, worker in self._workers.items():
-            worker.channel.send(update_of(instance))
+    def send(self, update: WorkerUpdate) -> None:
+        """Send every worker an update."""
+        for worker in self._workers.values():
+            worker.channel.send(update)
 
     async def _keep_one(self) -> None:
         backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
@@ -160,7 +159,6 @@ class ControlProcess:
         self._held = held
         self._lock = lock
         self._usage_folder = Path(settings.data_dir) / "usage"
-        self._store_has_capacity = True
         self._has_polled = asyncio.Event()
         self._workers = WorkerPool(settings, self._start_of)
 
@@ -203,17 +201,12 @@ class ControlProcess:
         return all(one.store_is_writable for one in self._workers.statuses)
 
     def _start_of(self, instance: str) -> WorkerStart:
-        update = self._update_of(instance, self._portal.table)
-        return WorkerStart(**asdict(update), settings=self._settings, instance=instance)
+        update = asdict(self._update(self._portal.table))
+        return WorkerStart(**update, settings=self._settings, instance=instance)
 
-    def _update_of(
-        self, instance: str, table: RouteTable | None = None
-    ) -> WorkerUpdate:
-        return WorkerUpdate(
-            table=table,
-            store_has_capacity=self._store_has_capacity,
-            pruning=self._portal.reporter.pruning.get(instance),
-        )
+    def _update(self, table: RouteTable | None = None) -> WorkerUpdate:
+        has_capacity = self._portal.reporter.has_capacity
+        return WorkerUpdate(table=table, store_has_capacity=has_capacity)
 
     async def _announce(self) -> None:
         """Print where the edge listens, once all workers do."""
@@ -223,7 +216,7 @@ class ControlProcess:
     async def _follow_table(self) -> None:
         table = await self._portal.poll(self.status())
         if table is not None:
-            self._workers.send(partial(self._update_of, table=table))
+            self._workers.send(self._update(table))
             await self._portal.save()
         self._has_polled.set()
 
@@ -239,16 +232,9 @@ class ControlProcess:
         pause = await self._portal.report(
             self._is_running, is_writable=self._store_is_writable()
         )
-        self._send_store_state()
+        self._workers.send(self._update())
         await asyncio.sleep(pause)
 
     def _is_running(self, instance: str) -> bool:
         # In a take-over, workers of the other edge write here too.
         return is_running(self._usage_folder / instance)
-
-    def _send_store_state(self) -> None:
-        """Send the workers whether the store has capacity, and what they may prune."""
-        if self._portal.reporter.has_capacity != self._store_has_capacity:
-            self._store_has_capacity = self._portal.reporter.has_capacity
-            log.error("The usage store has capacity: %s.", self._store_has_capacity)
-        self._workers.send(self._update_of)

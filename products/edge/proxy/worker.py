@@ -31,7 +31,7 @@ from products.edge.table import RouteIndex
 from products.edge.tls import origin_tls
 from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
-from products.edge.usage.store import Pruning, UsageStore
+from products.edge.usage.store import UsageStore
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ class WorkerUpdate(ContractStruct, frozen=True, kw_only=True):
 
     table: RouteTable | None = None  # if there is a new one
     store_has_capacity: bool
-    pruning: Pruning | None
 
 
 class WorkerStart(WorkerUpdate, frozen=True, kw_only=True):
@@ -178,7 +177,6 @@ class Worker:
             self.handler.apply(RouteIndex(update.table), time.time())
             self._roll_over_months()
         self._store_has_capacity = update.store_has_capacity
-        self._pruning = update.pruning
 
     async def _sweep(self) -> None:
         self.server.sweep(time.monotonic())
@@ -209,10 +207,7 @@ class Worker:
         )
 
     async def _sync(self) -> None:
-        try:
-            await asyncio.to_thread(self.store.maintain, self._pruning)
-        except OSError as error:
-            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
+        await asyncio.to_thread(self.store.sync)
 
     async def _report_status(self) -> None:
         routes = self.handler.routes

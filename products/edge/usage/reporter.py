@@ -29,7 +29,6 @@ from products.edge.usage.readings import (
 )
 from products.edge.usage.store import (
     STORE,
-    Pruning,
     Row,
     StoreDamaged,
     StoredUsage,
@@ -105,7 +104,6 @@ class Reporter:
         self._unsent_bytes = 0
         self._damaged = 0
         self.answers = 0  # reports that the portal accepted
-        self.pruning: dict[str, Pruning] = {}  # of the instances that run
 
     @property
     def has_capacity(self) -> bool:
@@ -359,7 +357,8 @@ class Reporter:
         """Measure, and remove what is no longer needed.
 
         While the store is more than half full, what has arrived is kept for less time. If
-        the disk accepts nothing, everything that has arrived is removed.
+        the disk accepts nothing, everything that has arrived is removed. An instance that
+        runs can write between two transactions.
         """
         kept = min(1.0, max(0.0, 2 - 2 * self._used_bytes / self._max_bytes))
         before = self._clock() - (
@@ -368,7 +367,6 @@ class Reporter:
         if not is_writable:
             log.error("The disk accepts nothing; what has arrived is not kept.")
         used_bytes = unsent = 0
-        pruning = {}
         for folder in instances_in(self._folder):
             if not (folder / STORE).exists():
                 continue
@@ -377,16 +375,18 @@ class Reporter:
                     acknowledged = self._acknowledged(stored)
                     waiting = stored.unsent_count(acknowledged)
                     is_old = stored.newest()[1] < before
-                    size = stored.used_bytes()
-                if folder.name in self._finished and is_old and not waiting:
+                    is_over = folder.name in self._finished and is_old and not waiting
+                    if not is_over:
+                        unsent += waiting
+                        used_bytes += stored.used_bytes()
+                        stored.prune(acknowledged, before)
+                if is_over:
                     shutil.rmtree(folder)
                     self._finished.discard(folder.name)
                     self._known.acknowledged.pop(folder.name, None)
-                    continue
-                unsent += waiting
-                used_bytes += size
-                pruning[folder.name] = Pruning(acknowledged, before)
             except OSError as error:
                 log.warning("%s cannot be tidied now: %s", folder, error)
-        self.pruning = pruning
+        had_capacity = self.has_capacity
         self._used_bytes, self._unsent_bytes = used_bytes, unsent * _READING_BYTES
+        if self.has_capacity != had_capacity:
+            log.error("The usage store has capacity: %s.", self.has_capacity)

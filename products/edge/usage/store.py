@@ -4,9 +4,9 @@ An instance is one run of one edge process. Readings are cumulative, so a newer 
 replaces the older one, and each takes the next number of a revision counter. What the
 portal has not acknowledged is what has a higher revision than the acknowledged one.
 
-Only the instance's own process writes its file while it runs (`UsageStore`). The
-control process reads it, and finishes it when that process is dead (`StoredUsage`).
-Files are in WAL mode: readers and the writer do not wait for each other.
+Only the instance's own process writes readings while it runs (`UsageStore`). The control
+process reads and prunes them, and finishes a file when its process is dead
+(`StoredUsage`). Files are in WAL mode: readers and the writer do not wait for each other.
 """
 
 import contextlib
@@ -30,22 +30,21 @@ from products.edge.usage.readings import (
 )
 
 STORE = "usage.db"
-_FORMAT = 1
 _PAGE_BYTES = 4096
 _MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
 _BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
-# Shorter: it holds the write lock while it waits for readers.
-_MAINTENANCE_BUSY_SECONDS = 0.5
+# Shorter: a checkpoint holds the write lock while it waits for readers.
+_CHECKPOINT_BUSY_SECONDS = 0.5
 _PRUNE_ROWS = 1_000  # in one transaction
-_PRUNE_SECONDS = 0.2  # in one go, because no checkpoint is made meanwhile
+_PRUNE_SECONDS = 1.0  # in one go, because nothing is reported meanwhile
 _PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
 _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
 
 # A row has a reading's fields, then when it was written; in an earlier version's file the order of
 # the columns differs, so statements name them. `connection` has a rowid, so
 # that its rows are in the order of arrival: HAProxy's numbers are random, and a tick would
-# change as many pages as connections are open. `is_finished` is of earlier versions.
-_SCHEMA = f"""
+# change as many pages as connections are open.
+_SCHEMA = """
 BEGIN;
 CREATE TABLE connection (
   number, service TEXT NOT NULL, month TEXT NOT NULL, started_us INTEGER NOT NULL,
@@ -63,9 +62,7 @@ CREATE INDEX delivery_revision ON delivery (revision);
 CREATE TABLE note (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (
   created_us INTEGER NOT NULL, is_replacement INTEGER NOT NULL,
-  is_finished INTEGER NOT NULL, pruned_revision INTEGER NOT NULL,
-  pruned_written_at REAL NOT NULL);
-PRAGMA user_version = {_FORMAT};
+  pruned_revision INTEGER NOT NULL, pruned_written_at REAL NOT NULL);
 """
 
 _CONNECTION = ", ".join(ConnectionReading.__struct_fields__)
@@ -193,6 +190,8 @@ def connect(
         )
         connection.text_factory = _decoded
         connection.execute("PRAGMA synchronous = NORMAL")
+        # A transaction would fsync, in the event loop too. `UsageStore.sync` does it.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA secure_delete = OFF")
         # KiB: enough to read everything once, or to clean up.
         connection.execute("PRAGMA cache_size = -128")
@@ -239,13 +238,6 @@ class StoredConnection(NamedTuple):
     earlier_to: int
 
 
-class Pruning(NamedTuple):
-    """What a process can remove of its own readings."""
-
-    acknowledged: int  # up to this revision
-    before: float  # written before this time, in seconds since 1970
-
-
 class UsageStore:
     """The file of the instance that this process writes."""
 
@@ -260,8 +252,7 @@ class UsageStore:
         self._has_accepted = True  # the last transaction
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closed = False
-        self._pruned: Pruning | None = None  # what was done last
-        self._maintaining = threading.Lock()
+        self._syncing = threading.Lock()
         try:
             if self._path.exists():
                 check_store(self._path)
@@ -271,11 +262,9 @@ class UsageStore:
             _create(self._path)
         self._connection = connect(self._path)
         # Of the thread that waits for the disk.
-        self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
+        self._checkpoints = connect(self._path, seconds=_CHECKPOINT_BUSY_SECONDS)
         with translated():
-            self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
             run = self._connection.execute
-            run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
             run("PRAGMA cache_size = -2000")  # KiB
             run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
             run(f"PRAGMA max_page_count = {max_bytes // _PAGE_BYTES}")
@@ -343,65 +332,26 @@ class UsageStore:
         """
         return float(_value(self._connection, "SELECT pruned_written_at FROM state"))
 
-    def maintain(self, pruning: Pruning | None) -> None:
-        """Make durable what was written, and remove what the reporter allows.
-
-        Waits for the disk, so it runs in a thread. Raises OSError.
-        """
-        with self._maintaining:
-            if self._is_closed:
-                return
-            self.sync()
-            # The same again would find nothing more, and take the event loop's time.
-            if pruning and pruning != self._pruned and self.prune(*pruning):
-                self._pruned = pruning
-
     def sync(self) -> None:
-        """Make durable what was written.
+        """Make durable what was written. Waits for the disk, so it runs in a thread.
 
         Raises OSError; the store is then not writable until a later call succeeds.
         """
-        try:
-            with translated():
-                run = self._maintenance.execute
-                run("PRAGMA wal_checkpoint(PASSIVE)")
-                log_file = self._path.with_name(f"{STORE}-wal")
-                if log_file.stat().st_size > _MAX_WAL_BYTES:
-                    # A write meanwhile raises StoreBusy, for some milliseconds.
-                    run("PRAGMA wal_checkpoint(RESTART)")
-        except OSError:
-            self._is_durable = False
-            raise
-        self._is_durable = True
-
-    def prune(self, acknowledged: int, before: float) -> bool:
-        """Remove acknowledged readings of ended connections that are old enough.
-
-        `before` is in seconds since 1970. Returns whether that was all. Takes up to
-        0.2 s. Raises StoreUnwritable.
-        """
-        deadline = time.monotonic() + _PRUNE_SECONDS
-        after = 0
-        while True:
-            with translated():
-                values = (after, acknowledged, _PRUNE_ROWS)
-                rows = self._maintenance.execute(_PRUNABLE, values).fetchall()
-            # Revisions grow with time, so the first one that is too young ends it.
-            old = [row for row in rows if row[1] < before]
-            if gone := [row for row in old if row[2]]:
-                # By revision: a reading that was written again has a new one.
-                revisions = [row[:1] for row in gone]
-                with _transaction(self._maintenance):
-                    run = self._maintenance.executemany
-                    run("DELETE FROM connection WHERE revision = ?", revisions)
-                    run("DELETE FROM delivery WHERE revision = ?", revisions)
-                    self._maintenance.execute(_NOTE_PRUNED, gone[-1][:2])
-            if len(old) < _PRUNE_ROWS:
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            after = rows[-1][0]
-            time.sleep(_PRUNE_PAUSE_SECONDS)
+        with self._syncing:
+            if self._is_closed:
+                return
+            try:
+                with translated():
+                    run = self._checkpoints.execute
+                    run("PRAGMA wal_checkpoint(PASSIVE)")
+                    log_file = self._path.with_name(f"{STORE}-wal")
+                    if log_file.stat().st_size > _MAX_WAL_BYTES:
+                        # A write meanwhile raises StoreBusy, for some milliseconds.
+                        run("PRAGMA wal_checkpoint(RESTART)")
+            except OSError:
+                self._is_durable = False
+                raise
+            self._is_durable = True
 
     def wait_when_busy(self) -> None:
         """From now on wait for another connection, instead of raising StoreBusy.
@@ -413,11 +363,11 @@ class UsageStore:
 
     def close(self) -> None:
         """Make all durable and close the file."""
-        with self._maintaining:
+        with self._syncing:
             self._is_closed = True
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._maintenance.close()
+            self._checkpoints.close()
             self._connection.close()
 
     @contextlib.contextmanager
@@ -434,10 +384,9 @@ class UsageStore:
 
 
 class StoredUsage:
-    """The file of any instance, as another process or thread reads it.
+    """The file of any instance, as another process or thread reads and prunes it.
 
-    Change it only if the instance's process is dead. Every method raises
-    StoreDamaged, StoreBusy or StoreUnwritable.
+    Every method raises StoreDamaged, StoreBusy or StoreUnwritable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -489,8 +438,8 @@ class StoredUsage:
     def finish(self) -> int:
         """Make the last reading of every open connection final, as it is.
 
-        Returns how many there were; doing it twice changes nothing. Nothing is ever
-        estimated upwards.
+        Only if the instance's process is dead. Returns how many there were; doing it twice
+        changes nothing. Nothing is ever estimated upwards.
         """
         (revision, _), now = self.newest(), time.time()
         rows = [
@@ -501,6 +450,30 @@ class StoredUsage:
             with _transaction(self._connection):
                 self._connection.executemany(_FINISH, rows)
         return len(rows)
+
+    def prune(self, acknowledged: int, before: float) -> None:
+        """Remove acknowledged readings of ended connections that are old enough.
+
+        `before` is in seconds since 1970. Takes about a second at most; the next call goes on.
+        """
+        deadline = time.monotonic() + _PRUNE_SECONDS
+        after = 0
+        while True:
+            rows = self._rows(_PRUNABLE, after, acknowledged, _PRUNE_ROWS)
+            # Revisions grow with time, so the first one that is too young ends it.
+            old = [row for row in rows if row[1] < before]
+            if gone := [row for row in old if row[2]]:
+                # By revision: a reading that was written again has a new one.
+                revisions = [row[:1] for row in gone]
+                with _transaction(self._connection):
+                    run = self._connection.executemany
+                    run("DELETE FROM connection WHERE revision = ?", revisions)
+                    run("DELETE FROM delivery WHERE revision = ?", revisions)
+                    self._connection.execute(_NOTE_PRUNED, gone[-1][:2])
+            if len(old) < _PRUNE_ROWS or time.monotonic() >= deadline:
+                return
+            after = rows[-1][0]
+            time.sleep(_PRUNE_PAUSE_SECONDS)
 
     def make_durable(self) -> None:
         """Make durable what any process has written to the file. Raises OSError."""
@@ -526,7 +499,7 @@ def _create(path: Path) -> None:
         connection.executescript(_SCHEMA)
         now = time.time()
         values = (int(now * 1_000_000), is_replacement, now if is_replacement else 0)
-        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, ?)", values)
+        connection.execute("INSERT INTO state VALUES (?, ?, 0, ?)", values)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     new.rename(path)

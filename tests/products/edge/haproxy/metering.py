@@ -45,6 +45,11 @@ class Metering:
         asked_ns = asked_ns or time.monotonic_ns()
         asyncio.run(self.session.end_without_lines(entries, asked_ns))
 
+    def prune(self):
+        """Remove all that can be removed, as if it had been acknowledged long ago."""
+        with StoredUsage(self.folder) as stored:
+            stored.prune(1_000, 1e12)
+
     def all_readings(self):
         with StoredUsage(self.folder) as stored:
             return [read_values(row[1:]) for row in stored.unsent(0, 100_000)]

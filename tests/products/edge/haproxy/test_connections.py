@@ -142,7 +142,7 @@ def test_ended_connections_are_not_counted_again_by_another_agent(metering):
 def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(metering):
     asked_ns = time.monotonic_ns()
     entries = ended_by_lines(metering, 7)
-    metering.store.prune(1_000, 1e12)
+    metering.prune()
 
     metering.read_whole(*entries, asked_ns=asked_ns)
 
@@ -153,7 +153,7 @@ def test_a_connection_that_ended_without_a_line_after_the_pruned_ones_is_counted
     metering,
 ):
     ended_by_lines(metering, 7)
-    metering.store.prune(1_000, 1e12)
+    metering.prune()
     without_line = str(uuid.uuid4())
     open_one, open_us = accept(metering, seconds_ago=100.0)
 

@@ -49,7 +49,7 @@ def test_bytes_of_an_earlier_month_are_not_counted_again_by_another_agent(meteri
 
 def test_bytes_of_an_earlier_month_are_not_counted_again_after_pruning(metering):
     known = continue_into_next_month(metering, up=100)
-    metering.store.prune(1_000, 1e12)
+    metering.prune()
 
     read_by_another_agent(metering, *known, up=130)
 
@@ -60,7 +60,7 @@ def test_the_earlier_month_is_pruned_after_the_connection_has_ended(metering):
     known = continue_into_next_month(metering, up=100)
 
     end(metering, *known, up=100, down=0)
-    metering.store.prune(1_000, 1e12)
+    metering.prune()
 
     assert bytes_by_month(metering) == {}
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import math
 import sqlite3
 from itertools import count
 
@@ -45,6 +44,16 @@ class Full:
         return getattr(self._connection, name)
 
 
+def refuse(path, data):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Have the disk accept no file; the store's log has space that it uses again."""
+    monkeypatch.setattr(reporter, "atomic_write", refuse)
+
+
 @pytest.fixture
 def disk(monkeypatch):
     """Return two functions: to fill the disk of the control process, and to empty it."""
@@ -52,9 +61,6 @@ def disk(monkeypatch):
 
     def full(path, **how):
         return Full(connect(path, **how))
-
-    def refuse(path, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
 
     def become(connecting, writing):
         monkeypatch.setattr(store, "connect", connecting)
@@ -79,17 +85,14 @@ def test_everything_is_sent_once_while_the_disk_is_full(root, disk):
     assert unsent_bytes(reporter) == 0
 
 
-def test_acknowledged_readings_are_pruned_when_the_disk_is_full(root, disk):
-    write_history(root)
-    fill, _ = disk
+def test_acknowledged_readings_are_pruned_when_the_disk_is_full(root, refusing):
+    written(root, reading(1, final=True), reading(2))
     reporter = reporter_for(root, Client())
-    fill()
 
     reporter.run(running)
-    reporter.run(running)
 
-    assert reporter.pruning["INSTANCE"].before == math.inf
-    assert reporter.pruning["INSTANCE"].acknowledged == 8 * 31
+    with StoredUsage(root / "INSTANCE") as stored:
+        assert [row[1] for row in stored.unsent(0, 100)] == [2]
 
 
 def test_a_finished_instance_that_has_arrived_goes_when_workers_cannot_write(root):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from products.edge.errors import PortalUnreachable
-from products.edge.usage.store import Pruning, StoredUsage
+from products.edge.usage.store import StoredUsage
 from tests.products.edge.usage.test_reporter import (
     DAY,
     Client,
@@ -13,12 +13,17 @@ from tests.products.edge.usage.test_reporter import (
     reporter_for,
     run_until_done,
     running,
-    store_of,
     unsent_bytes,
     write_history,
     written,
 )
 from tests.products.edge.usage.test_store import reading
+
+
+def numbers_in(root):
+    """Return the numbers of the connections that the store still has."""
+    with StoredUsage(root / "INSTANCE") as stored:
+        return [row[1] for row in stored.unsent(0, 100_000)]
 
 
 def test_a_restored_portal_gets_everything_that_is_kept_again(root):
@@ -37,24 +42,31 @@ def test_a_restored_portal_gets_everything_that_is_kept_again(root):
     }
 
 
-def test_what_may_be_pruned_is_acknowledged_and_a_day_old(root):
-    write_history(root)
-    reporter = reporter_for(root, Client(), now=1e10)
+def test_what_is_acknowledged_and_a_day_old_is_pruned(root):
+    written(root, reading(1, final=True), reading(2))
+    now = [time.time()]
+    reporter = reporter_for(root, Client(), clock=lambda: now[0])
+    reporter.run(running)
+    now[0] += DAY - 60
+    reporter.run(running)
+    kept = numbers_in(root)
 
+    now[0] += 120
     reporter.run(running)
 
-    assert reporter.pruning == {"INSTANCE": Pruning(8 * 31, 1e10 - DAY)}
+    assert kept == [1, 2]
+    assert numbers_in(root) == [2]  # it is open
 
 
-def test_nothing_may_be_pruned_that_is_unsent(root):
-    write_history(root)
+def test_nothing_is_pruned_that_is_unsent(root):
+    written(root, reading(1, final=True))
     client = Client(fails=lambda report: PortalUnreachable("away"))
-    reporter = reporter_for(root, client)
+    reporter = reporter_for(root, client, now=1e11)
 
     with pytest.raises(PortalUnreachable):
         reporter.run(running)
 
-    assert reporter.pruning["INSTANCE"].acknowledged == 0
+    assert numbers_in(root) == [1]
 
 
 def test_a_finished_instance_goes_when_its_last_reading_is_a_day_old(root):
@@ -89,20 +101,27 @@ def test_a_store_more_than_half_full_keeps_what_has_arrived_for_less_time(root):
     written(root, *(reading(number, final=True) for number in range(5_000)))
     with StoredUsage(root / "INSTANCE") as stored:
         used = stored.used_bytes()
-    reporter = reporter_for(root, Client(), now=1e10, max_bytes=used * 3 // 2)
+    started_at = time.time()
+    now = [started_at]
+    # Two thirds of it are in use, so two thirds of a day are left.
+    reporter = reporter_for(
+        root, Client(), clock=lambda: now[0], max_bytes=used * 3 // 2
+    )
     reporter.run(running)
+    now[0] += DAY * 2 / 3 - 60
     reporter.run(running)
-    tight = 1e10 - reporter.pruning["INSTANCE"].before
+    tight = len(numbers_in(root))
+    now[0] += 120
+    reporter.run(running)
+    pruned = len(numbers_in(root))
+    written(root, *(reading(number, final=True) for number in range(9_000, 9_100)))
+    now[0] = started_at
+    reporter.run(running)
+    now[0] += DAY - 60
+    reporter.run(running)
 
-    store = store_of(root)
-    store.prune(5_000, 1e10)
-    store.close()
-    reporter.run(running)
-    reporter.run(running)
-    wide = 1e10 - reporter.pruning["INSTANCE"].before
-
-    assert tight == pytest.approx(DAY * 2 / 3)
-    assert wide == pytest.approx(DAY)
+    assert (tight, pruned) == (5_000, 0)
+    assert len(numbers_in(root)) == 100
 
 
 def test_a_full_store_that_cannot_be_sent_has_no_capacity(root):

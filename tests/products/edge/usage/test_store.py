@@ -23,7 +23,6 @@ from products.edge.usage.readings import (
 )
 from products.edge.usage.store import (
     STORE,
-    Pruning,
     StoreBusy,
     StoreDamaged,
     StoredUsage,
@@ -73,6 +72,11 @@ def revisions_of(batch):
 def unsent(folder, acknowledged=0, count=100_000):
     with StoredUsage(folder) as stored:
         return stored.unsent(acknowledged, count)
+
+
+def prune(folder, acknowledged, before=YOUNG):
+    with StoredUsage(folder) as stored:
+        stored.prune(acknowledged, before)
 
 
 def is_damaged(folder):
@@ -219,7 +223,7 @@ def test_a_file_whose_columns_have_another_order_goes_on(folder, monkeypatch):
 def test_revisions_go_on_after_everything_was_pruned(folder):
     store = UsageStore(folder, max_bytes=LARGE)
     store.write([reading(1, final=True), delivery(1)])
-    store.prune(2, YOUNG)
+    prune(folder, 2)
     store.close()
     again = UsageStore(folder, max_bytes=LARGE)
     again.write([reading(2)])
@@ -502,7 +506,7 @@ def test_a_full_store_refuses_and_keeps_what_it_has(folder):
     is_writable = store.is_writable
 
     kept = [one.number for one in everything(folder)]
-    store.prune(0, YOUNG)
+    prune(folder, 0)
     with pytest.raises(StoreUnwritable):
         store.probe()
     store.close()
@@ -517,7 +521,7 @@ def test_a_full_store_writes_again_after_pruning(folder):
     store = UsageStore(folder, max_bytes=20 * 4096)
     number = fill(store)
 
-    prune_all(store, number - 100)
+    prune(folder, number - 100)
     store.probe()
     store.write([reading(number)])
 
@@ -591,17 +595,17 @@ def test_a_checkpoint_that_fails_makes_the_store_unwritable_until_one_succeeds(
     store, folder
 ):
     store.write([reading(1)])
-    original = store._maintenance
+    original = store._checkpoints
 
     class Failing:
         def execute(self, *_):
             raise sqlite3.OperationalError("disk I/O error")
 
-    store._maintenance = Failing()
+    store._checkpoints = Failing()
     with pytest.raises(StoreUnwritable):
         store.sync()
     while_failing = store.is_writable
-    store._maintenance = original
+    store._checkpoints = original
     store.sync()
 
     assert (while_failing, store.is_writable) == (False, True)
@@ -654,7 +658,7 @@ def test_acknowledged_readings_of_ended_connections_are_pruned(store, folder):
         [reading(1, final=True), reading(2), delivery(1), reading(3, final=True)]
     )
 
-    store.prune(3, YOUNG)
+    prune(folder, 3)
 
     assert everything(folder) == [reading(2), reading(3, final=True)]
 
@@ -662,7 +666,7 @@ def test_acknowledged_readings_of_ended_connections_are_pruned(store, folder):
 def test_young_readings_stay(store, folder):
     store.write([reading(1, final=True), delivery(1)])
 
-    store.prune(2, OLD)
+    prune(folder, 2, OLD)
 
     assert len(everything(folder)) == 2
 
@@ -671,37 +675,20 @@ def test_an_earlier_month_stays_as_long_as_its_connection_is_open(store, folder)
     store.write([reading(1), reading(1, month="2026-12"), reading(2)])
     store.write([reading(2, month="2026-12", final=True)])
 
-    store.prune(4, YOUNG)
+    prune(folder, 4)
     first = everything(folder)
     store.write([reading(1, month="2026-12", final=True)])
-    store.prune(5, YOUNG)
+    prune(folder, 5)
 
     assert first == [reading(1), reading(1, month="2026-12")]
     assert everything(folder) == []
-
-
-def test_a_store_is_kept_by_pruning_what_the_reporter_allows(store, folder):
-    store.write([reading(1, final=True)])
-    store.maintain(None)
-    kept = everything(folder)
-    store.maintain(Pruning(1, YOUNG))
-
-    assert kept == [reading(1, final=True)]
-    assert everything(folder) == []
-
-
-def prune_all(store, acknowledged):
-    for _ in range(1_000):
-        if store.prune(acknowledged, YOUNG):
-            return
-    raise AssertionError("pruning has no end")
 
 
 def test_very_many_are_pruned_while_others_are_written(store, folder):
     count = 9_000
     store.write([reading(number, final=True) for number in range(1, count + 1)])
     open_ones = [reading(number) for number in range(count + 1, count + 10)]
-    pruning = threading.Thread(target=prune_all, args=(store, count))
+    pruning = threading.Thread(target=prune, args=(folder, count))
 
     pruning.start()
     while pruning.is_alive():
@@ -713,21 +700,67 @@ def test_very_many_are_pruned_while_others_are_written(store, folder):
     assert everything(folder) == open_ones
 
 
-def test_pruning_stops_in_time_for_the_next_checkpoint(store, folder, monkeypatch):
+def test_pruning_stops_in_time_for_the_next_report(store, folder, monkeypatch):
     monkeypatch.setattr("products.edge.usage.store._PRUNE_SECONDS", 0.0)
     store.write([reading(number, final=True) for number in range(1, 2_501)])
 
-    are_done = [store.prune(2_500, YOUNG) for _ in range(3)]
+    left = []
+    for _ in range(3):
+        prune(folder, 2_500)
+        left.append(len(everything(folder)))
 
-    assert are_done == [False, False, True]
-    assert everything(folder) == []
+    assert left == [1_500, 500, 0]
+
+
+PRUNER = """
+import sys
+from pathlib import Path
+from products.edge.usage.store import StoredUsage
+
+with StoredUsage(Path(sys.argv[1])) as stored:
+    print(flush=True)
+    while True:
+        (acknowledged, _) = stored.newest()
+        stored.prune(acknowledged, 4e9)
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_process_killed_while_it_prunes_takes_nothing_that_is_open(
+    store, folder, seed
+):
+    chance = random.Random(seed)
+    open_ones = [reading(number) for number in range(1, 500)]
+    store.write(open_ones)
+    pruner = subprocess.Popen(
+        [sys.executable, "-c", PRUNER, str(folder)], stdout=subprocess.PIPE
+    )
+    pruner.stdout.read(1)
+    until = time.monotonic() + chance.uniform(0.05, 0.3)
+    number = 500
+    while time.monotonic() < until:
+        with contextlib.suppress(StoreBusy):
+            store.write(
+                [reading(one, final=True) for one in range(number, number + 200)]
+            )
+            number += 200
+    pruner.send_signal(signal.SIGKILL)
+    pruner.wait()
+    pruner.stdout.close()
+
+    store.write([reading(1, 5)])  # no lock is left
+    check_store(folder / STORE)
+    kept = {one.number: one for one in everything(folder)}
+    assert number > 700
+    assert [kept[one.number] for one in open_ones[1:]] == open_ones[1:]
+    assert kept[1] == reading(1, 5)
 
 
 def test_when_the_newest_pruned_reading_was_written_is_known(store, folder):
     at_first = store.forgotten_to
     before = time.time()
     store.write([reading(1, final=True)])
-    store.prune(1, YOUNG)
+    prune(folder, 1)
 
     assert at_first == 0
     assert before <= store.forgotten_to <= time.time()
@@ -738,7 +771,7 @@ def test_space_of_pruned_readings_is_used_again(folder):
     used = []
     for start in range(0, 50_000, 10_000):
         store.write([reading(n, final=True) for n in range(start, start + 10_000)])
-        prune_all(store, start)
+        prune(folder, start)
         with StoredUsage(folder) as stored:
             used.append(stored.used_bytes())
     store.sync()
