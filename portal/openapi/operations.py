@@ -13,10 +13,18 @@ from rest_framework.views import APIView
 
 from accounts.api.sudo import Sudo
 from accounts.api.tokens import Tokens
+from accounts.body_text import TextField
 from portal.idempotency import KEY_CHARACTERS, MAX_KEY_LENGTH
 from portal.openapi import accounts, billing, kinds, products
 from portal.openapi.errors import form_of
-from portal.openapi.schemas import SENT_FLAGS, Described, Schema, text, whole
+from portal.openapi.schemas import (
+    SENT_FLAGS,
+    Described,
+    Schema,
+    nullable,
+    text,
+    whole,
+)
 from products.api.edge import EdgeAuthentication
 from products.api.fastly_json import STAGING
 from products.api.items import ItemView
@@ -244,9 +252,13 @@ class OperationSchema(AutoSchema):
         }
 
     def _fields_of(self, serializer: type[Serializer[Any]]) -> Schema:
-        shape: Schema = self._map_serializer(serializer(), "request")  # type: ignore[no-untyped-call]
+        reader = serializer()
+        shape: Schema = self._map_serializer(reader, "request")  # type: ignore[no-untyped-call]
         shape.pop("description", None)
         for name, sent in shape["properties"].items():
+            read = reader.fields[name]
+            if isinstance(read, TextField) and read.allow_blank and not read.allow_null:
+                shape["properties"][name] = nullable(sent)
             if sent.get("type") == "boolean":
                 others = {key: value for key, value in sent.items() if key != "type"}
                 shape["properties"][name] = others | {"enum": [*SENT_FLAGS]}

@@ -108,6 +108,13 @@ def test_a_boolean_of_a_body_can_be_sent_as_fastlys_clients_send_it(document):
     assert {"0", "1", "True", False} <= set(form["limit_services"]["enum"])
 
 
+def test_null_can_be_sent_for_a_text_that_it_clears(document):
+    operation = document["paths"]["/api/service/{service_id}/version/{number}"]["put"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+
+    assert body["properties"]["comment"]["type"] == ["string", "null"]
+
+
 def test_a_query_parameter_has_its_description(document):
     (start, *_) = document["paths"]["/api/stats"]["get"]["parameters"]
 
