@@ -46,7 +46,7 @@ _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
 class RequestHandler:
-    """The route table at work: every request, and all tunnels that are open."""
+    """The route table at work, for every request and for the tunnels that are open."""
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class RequestHandler:
     ) -> None:
         """Reject all requests until there are routes."""
         self.routes: RouteIndex | None = None
-        self.tunnels: dict[int, Tunnel] = {}
         self.accepts_websockets = True  # false while usage cannot be recorded
         self._limits = limits
         self._connector = connector
@@ -67,6 +66,12 @@ class RequestHandler:
         self._limiter = TunnelLimiter(limits)
         self.rejected = 0  # upgrades above a limit
         self._on_tunnel_end = self._tunnel_ended  # one bound method for all tunnels
+
+    @property
+    def tunnels(self) -> list[Tunnel]:
+        """All tunnels that are open."""
+        counted = self._meter.open.values()
+        return [one.tunnel for one in counted if isinstance(one.tunnel, Tunnel)]
 
     async def handle(self, client: ClientConnection) -> bool:
         """Handle a client's request; True when it became a tunnel.
@@ -96,7 +101,7 @@ class RequestHandler:
             self._limiter.services, self.routes.by_service, now
         )
         if revoked:
-            for tunnel in list(self.tunnels.values()):
+            for tunnel in self.tunnels:
                 if tunnel.service in revoked:
                     tunnel.close_now()
 
@@ -200,11 +205,10 @@ class RequestHandler:
         tunnel = Tunnel(before, self._limits, counted.number, self._on_tunnel_end)
         tunnel.start(client, origin, client.head_bytes, response.raw)
         counted.tunnel = tunnel
-        self.tunnels[counted.number] = tunnel
+        counted.from_client = counted.to_client = 0  # the tunnel has these numbers
         self._note(client)
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
-        del self.tunnels[tunnel.number]
         self._limiter.release(tunnel.service, tunnel.account)
         self._meter.end(tunnel.number)
         # Otherwise it waits for the next part of a tick, with those of other tunnels.

@@ -15,11 +15,10 @@ class Relay(asyncio.Protocol):
     """One side of a tunnel: counts what it receives and writes it to the other side."""
 
     __slots__ = (
-        "buffered_when_full", "count", "ended", "gone", "is_tls", "output", "peer", "transport",
-        "tunnel", "underlying",
+        "buffered_when_full", "count", "ended", "gone", "output", "transport", "tunnel",
+        "underlying",
     )  # fmt: skip
 
-    peer: "Relay"
     # The other side's transport, or this relay when that is gone.
     output: "asyncio.WriteTransport | Relay"
 
@@ -28,11 +27,16 @@ class Relay(asyncio.Protocol):
         self.tunnel = tunnel
         self.transport = stream.transport
         self.underlying = stream.underlying
-        self.is_tls = stream.is_tls
         self.count = count
         self.ended = False  # will send nothing more
         self.gone = False
         self.buffered_when_full = 0  # bytes for this side when writing to it paused
+
+    @property
+    def peer(self) -> "Relay":
+        """The other side."""
+        tunnel = self.tunnel
+        return tunnel.origin if self is tunnel.client else tunnel.client
 
     def data_received(self, data: bytes) -> None:
         """Count and pass on. The hot path: nothing else belongs here."""
@@ -55,7 +59,7 @@ class Relay(asyncio.Protocol):
         """Pass the end on; without TLS, bytes in the other direction still pass."""
         self.ended = True
         self.tunnel.side_ended(self)
-        return not self.is_tls  # TLS cannot close one direction only
+        return self.transport.can_write_eof()  # TLS cannot close one direction only
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         """End the other side after what is buffered for it, then the tunnel."""
@@ -70,10 +74,10 @@ class Relay(asyncio.Protocol):
         """Close this side for writing, after what is buffered for it."""
         if self.gone or self.transport.is_closing():
             return
-        if self.is_tls:
-            self.transport.close()
-        else:
+        if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            self.transport.close()
 
 
 class Tunnel:
@@ -84,10 +88,12 @@ class Tunnel:
     """
 
     __slots__ = (
-        "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "_undelivered",
-        "account", "client", "ended_at_ns", "is_closed_by_edge", "limits", "number", "origin",
-        "service",
+        "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "account", "client",
+        "ended_at_ns", "limits", "number", "origin", "service",
     )  # fmt: skip
+
+    client: Relay
+    origin: Relay
 
     def __init__(
         self,
@@ -100,11 +106,9 @@ class Tunnel:
         self.service, self.account = route.service, route.account
         self.limits = limits
         self.number = number
-        self.is_closed_by_edge = False
         self.ended_at_ns = 0  # monotonic clock: when the last direction ended
         self._on_end: Callable[[Tunnel], None] | None = on_end
         self._delivered = 0  # bytes to the client, at the latest reading
-        self._undelivered = 0  # bytes buffered for a client that is gone
         self._deadline = 0.0
         self._seen = 0
         self._last_activity = time.monotonic()
@@ -125,7 +129,6 @@ class Tunnel:
         here = Relay(self, client, request_bytes + len(early))
         there = Relay(self, origin, len(response) + len(ahead))
         self.client, self.origin = here, there
-        here.peer, there.peer = there, here
         # The first reading was written before this, and includes the whole response.
         self._delivered = len(response)
         here.output, there.output = origin.transport, client.transport
@@ -144,17 +147,19 @@ class Tunnel:
         if client.ended:
             here.eof_received()
 
+    @property
+    def is_closed_by_edge(self) -> bool:
+        """Whether the edge closes it, although a side is still there."""
+        return not (self.client.gone and self.origin.gone)
+
     def counts(self) -> tuple[int, int]:
         """Return the bytes from and to the client, without what is still buffered here.
 
         The counts never shrink: the portal would dispute the later reading.
         """
-        waiting = self._undelivered
         if not self.client.gone:
-            waiting = self.client.transport.get_write_buffer_size()
-        # What waits is known exactly only while the client is there. With TLS it is counted
-        # encrypted, which is more.
-        self._delivered = max(self._delivered, self.origin.count - waiting)
+            # With TLS, what waits is counted encrypted, which is more.
+            self._deliver(self.client.transport.get_write_buffer_size())
         return self.client.count, self._delivered
 
     def side_ended(self, side: Relay) -> None:
@@ -175,7 +180,7 @@ class Tunnel:
         if side is self.client:
             # The transport no longer knows. What waited can only have become less, so a
             # client that is gone is never charged for what it did not get.
-            self._undelivered = side.buffered_when_full
+            self._deliver(side.buffered_when_full)
         if other.gone:
             self._report_end()
             self._release()
@@ -192,7 +197,6 @@ class Tunnel:
 
     def close_now(self) -> None:
         """Close both sides whatever is buffered, after the last reading."""
-        self.is_closed_by_edge = True
         self._last_direction_ended()
         self._report_end()
         for relay in (self.client, self.origin):
@@ -217,6 +221,10 @@ class Tunnel:
         if now - self._last_activity >= allowed:
             self.close_now()
 
+    def _deliver(self, waiting: int) -> None:
+        """Count what the origin has sent as delivered, but for the bytes that wait."""
+        self._delivered = max(self._delivered, self.origin.count - waiting)
+
     def _last_direction_ended(self) -> None:
         if not self.ended_at_ns:
             self.ended_at_ns = time.monotonic_ns()
@@ -230,7 +238,7 @@ class Tunnel:
     def _release(self) -> None:
         # Reference cycles would pile up, because the garbage collector runs rarely here.
         for relay in (self.client, self.origin):
-            del relay.peer, relay.output, relay.tunnel
+            del relay.output, relay.tunnel
         del self.client, self.origin
 
 

@@ -192,7 +192,7 @@ class Worker:
 
     async def _sweep_tunnels(self) -> None:
         now = time.monotonic()
-        for index, tunnel in enumerate(list(self.handler.tunnels.values())):
+        for index, tunnel in enumerate(self.handler.tunnels):
             tunnel.sweep(now)
             if not index % _TUNNELS_PER_BATCH:
                 await asyncio.sleep(0)
@@ -213,7 +213,7 @@ class Worker:
         routes = self.handler.routes
         status = EdgeStatus(
             revision=routes.revision if routes else 0,
-            open_connections=len(self.handler.tunnels),
+            open_connections=len(self.meter.open),
             rejected_connections=self.server.rejected + self.handler.rejected,
             store_is_writable=self.store.is_writable,
             log_lines_dropped=self._access_log.dropped,
@@ -226,11 +226,11 @@ class Worker:
             listener.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.limits.drain_seconds):
-                while self.server.clients or self.handler.tunnels:
+                while self.server.clients or self.meter.open:
                     if self._stop_immediately.is_set():
                         break
                     await asyncio.sleep(_DRAIN_SECONDS)
-        for tunnel in list(self.handler.tunnels.values()):
+        for tunnel in self.handler.tunnels:
             tunnel.close_now()
         self.server.abort_all()
 

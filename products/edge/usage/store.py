@@ -165,12 +165,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _failure_of(error) from error
-
-
-def _failure_of(error: sqlite3.Error) -> StoreUnwritable:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _KINDS.get(code, StoreUnwritable)(str(error))
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        raise _KINDS.get(code, StoreUnwritable)(str(error)) from error
 
 
 def connect(
@@ -206,16 +202,15 @@ def _decoded(data: bytes) -> str:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Write what the body writes in one transaction: all of it, or after an error nothing."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("COMMIT")
-    except BaseException as error:
-        with contextlib.suppress(sqlite3.Error):
-            connection.rollback()
-        if isinstance(error, sqlite3.Error):
-            raise _failure_of(error) from error
-        raise
+    with translated():
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            raise
 
 
 def check_store(path: Path) -> None:

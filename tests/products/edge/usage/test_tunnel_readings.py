@@ -60,6 +60,9 @@ class Transport:
             self.is_gone, self.is_full, self.waiting = True, False, 0
             self.protocol.connection_lost(None)
 
+    def can_write_eof(self):
+        return True
+
     def write_eof(self):
         pass
 
