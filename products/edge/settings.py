@@ -37,7 +37,7 @@ class Limits:
     removed_grace_seconds: float = 60.0  # tunnels of a service removed from the table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One edge: where it listens, which portal it follows, where it writes.
 

@@ -17,6 +17,15 @@ from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, read_exactly
 
 
+def settings_of(folder):
+    return Settings(
+        name="north",
+        portal="http://127.0.0.1",
+        credential_file="credential",
+        data_dir=str(folder),
+    )
+
+
 def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(shared_stand):
     own = shared_stand
     host, _ = own.serve()
@@ -130,7 +139,7 @@ def test_a_killed_edge_starts_again_on_its_port(stand):
 
 def test_a_restarted_edge_waits_a_while_for_its_port(tmp_path, monkeypatch):
     monkeypatch.setattr(startup, "_PORT_SECONDS", 0.3)
-    settings = Settings("north", "http://127.0.0.1", "credential", str(tmp_path))
+    settings = settings_of(tmp_path)
     with contextlib.closing(FolderLock(settings)) as first:
         assert not first.is_restart
     with contextlib.closing(FolderLock(settings)) as second:
@@ -150,6 +159,6 @@ def test_a_data_folder_that_was_there_is_closed_to_other_users(tmp_path):
     folder.mkdir()
     folder.chmod(0o755)
 
-    FolderLock(Settings("north", "http://127.0.0.1", "credential", str(folder))).close()
+    FolderLock(settings_of(folder)).close()
 
     assert folder.stat().st_mode & 0o777 == 0o750

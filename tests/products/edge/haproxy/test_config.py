@@ -31,7 +31,9 @@ from tests.ci_rules import program
 from tests.products.edge.fake_portal import origin, route
 
 SETTINGS = with_all_limits(
-    Settings("edge-1", "", "", "", limits=Limits(connections=1000))
+    Settings(
+        portal="", credential_file="", data_dir="", limits=Limits(connections=1000)
+    )
 )
 LOOPBACK = ip_address("127.0.0.1")
 INJECTIONS = (
