@@ -7,11 +7,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from msgspec.structs import asdict
 
 from products.backoff import RestartBackoff
 from products.edge.contract import EdgeStatus, RouteTable
@@ -44,101 +41,6 @@ class _RunningWorker:
     status: EdgeStatus | None = None  # from when it serves on
 
 
-class WorkerPool:
-    """As many workers as the settings say."""
-
-    def __init__(
-        self, settings: Settings, start_of: Callable[[str], WorkerStart]
-    ) -> None:
-        """Prepare; `start_of` returns what the worker of a new instance needs."""
-        self._settings = settings
-        self._start_of = start_of
-        self._stopping = asyncio.Event()
-        self._workers: dict[str, _RunningWorker] = {}  # by instance
-        self.all_serve = asyncio.Event()
-        self.failure = ""  # why the edge cannot start
-
-    @property
-    def statuses(self) -> list[EdgeStatus]:
-        """The last status of each worker that serves."""
-        return [worker.status for worker in self._workers.values() if worker.status]
-
-    async def run(self) -> None:
-        """Keep the workers running until `stop`, and wait until they have exited."""
-        keepers = [self._keep_one() for _ in range(self._settings.processes)]
-        await asyncio.gather(*keepers)
-
-    def stop(self) -> None:
-        """Ask all workers to drain and exit; on the second call they exit immediately."""
-        self._stopping.set()
-        for worker in self._workers.values():
-            with contextlib.suppress(ProcessLookupError):
-                if worker.process is not None:
-                    worker.process.send_signal(signal.SIGTERM)
-
-    def send(self, update: WorkerUpdate) -> None:
-        """Send every worker an update."""
-        for worker in self._workers.values():
-            worker.channel.send(update)
-
-    async def _keep_one(self) -> None:
-        backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
-        while not self._stopping.is_set():
-            started_at = time.monotonic()
-            instance = make_instance_id()
-            try:
-                await self._run_one(instance)
-            except OSError as error:
-                self._cannot_start(str(error))
-            finally:
-                if (worker := self._workers.pop(instance, None)) is not None:
-                    worker.channel.close()
-            if self._stopping.is_set():
-                return
-            if self.failure:
-                self.stop()
-                return
-            delay = backoff.delay_after(time.monotonic() - started_at)
-            log.error("A worker exited. Another starts in %.1f s.", delay)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
-
-    async def _run_one(self, instance: str) -> None:
-        here, there = socket.socketpair()
-        with there:
-            channel = await WorkerChannel.over(here)
-            worker = self._workers[instance] = _RunningWorker(channel)
-            channel.send(self._start_of(instance))
-            worker.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "products.edge.proxy.worker",
-                str(there.fileno()),
-                pass_fds=[there.fileno()],
-                start_new_session=True,  # Ctrl-C in a terminal reaches only this process
-            )
-        if self._stopping.is_set():
-            worker.process.terminate()
-        await self._receive(worker)
-        await worker.process.wait()
-
-    async def _receive(self, worker: _RunningWorker) -> None:
-        while (report := await worker.channel.receive(WorkerReport)) is not None:
-            if report.failure:
-                self._cannot_start(report.failure)
-            worker.status = report.status
-            if len(self.statuses) == self._settings.processes:
-                self.all_serve.set()
-
-    def _cannot_start(self, reason: str) -> None:
-        # After all have served once, the cause may pass, and open tunnels are worth more than
-        # a full number of workers.
-        if self.all_serve.is_set():
-            log.error("A worker cannot start: %s", reason)
-        else:
-            self.failure = reason
-
-
 class ControlProcess:
     """One edge: its table, its reports, its workers."""
 
@@ -160,13 +62,16 @@ class ControlProcess:
         self._lock = lock
         self._usage_folder = Path(settings.data_dir) / "usage"
         self._has_polled = asyncio.Event()
-        self._workers = WorkerPool(settings, self._start_of)
+        self._workers: dict[str, _RunningWorker] = {}  # by instance
+        self._all_serve = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._failure = ""  # why the edge cannot start
 
     async def run(self) -> None:
         """Serve until asked to stop. Raises StartupError if a worker cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._workers.stop)
+            loop.add_signal_handler(number, self._stop_workers)
         jobs = start_periodic(
             (self._settings.poll_seconds, self._follow_table),
             (0.0, self._report_usage),
@@ -176,10 +81,11 @@ class ControlProcess:
             # Wait a little for a first table. Without a portal the edge starts all the same.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._has_polled.wait(), _FIRST_TABLE_SECONDS)
-        await self._workers.run()
+        keepers = [self._keep_worker() for _ in range(self._settings.processes)]
+        await asyncio.gather(*keepers)
         await cancel(jobs)
-        if self._workers.failure:
-            raise StartupError(self._workers.failure)
+        if self._failure:
+            raise StartupError(self._failure)
         if self._lock.is_held:
             await self._portal.last_report(
                 self._is_running, is_writable=self._store_is_writable()
@@ -187,7 +93,7 @@ class ControlProcess:
 
     def status(self) -> EdgeStatus:
         """Return the state of the workers."""
-        statuses = self._workers.statuses
+        statuses = self._statuses
         return EdgeStatus(
             engine="embedded",
             revision=min((one.revision for one in statuses), default=0),
@@ -198,30 +104,35 @@ class ControlProcess:
         )
 
     def _store_is_writable(self) -> bool:
-        return all(one.store_is_writable for one in self._workers.statuses)
+        return all(one.store_is_writable for one in self._statuses)
 
-    def _start_of(self, instance: str) -> WorkerStart:
-        update = asdict(self._update(self._portal.table))
-        return WorkerStart(**update, settings=self._settings, instance=instance)
+    @property
+    def _statuses(self) -> list[EdgeStatus]:
+        """The last status of each worker that serves."""
+        return [worker.status for worker in self._workers.values() if worker.status]
 
     def _update(self, table: RouteTable | None = None) -> WorkerUpdate:
         has_capacity = self._portal.reporter.has_capacity
         return WorkerUpdate(table=table, store_has_capacity=has_capacity)
 
+    def _send_workers(self, update: WorkerUpdate) -> None:
+        for worker in self._workers.values():
+            worker.channel.send(update)
+
     async def _announce(self) -> None:
         """Print where the edge listens, once all workers do."""
-        await self._workers.all_serve.wait()
+        await self._all_serve.wait()
         announce(self._settings, self._held)
 
     async def _follow_table(self) -> None:
         table = await self._portal.poll(self.status())
         if table is not None:
-            self._workers.send(self._update(table))
+            self._send_workers(self._update(table))
             await self._portal.save()
         self._has_polled.set()
 
     async def _take_over(self) -> None:
-        await self._workers.all_serve.wait()
+        await self._all_serve.wait()
         self._lock.ask_holder_to_stop()
         while not self._lock.take():  # noqa: ASYNC110 - a lock has no event
             await asyncio.sleep(_LOCK_SECONDS)
@@ -232,9 +143,75 @@ class ControlProcess:
         pause = await self._portal.report(
             self._is_running, is_writable=self._store_is_writable()
         )
-        self._workers.send(self._update())
+        self._send_workers(self._update())
         await asyncio.sleep(pause)
 
     def _is_running(self, instance: str) -> bool:
         # In a take-over, workers of the other edge write here too.
         return is_running(self._usage_folder / instance)
+
+    def _stop_workers(self) -> None:
+        """Ask all workers to drain and exit; on the second call they exit immediately."""
+        self._stopping.set()
+        for worker in self._workers.values():
+            with contextlib.suppress(ProcessLookupError):
+                if worker.process is not None:
+                    worker.process.send_signal(signal.SIGTERM)
+
+    async def _keep_worker(self) -> None:
+        backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
+        while not self._stopping.is_set():
+            started_at = time.monotonic()
+            instance = make_instance_id()
+            try:
+                await self._run_worker(instance)
+            except OSError as error:
+                self._cannot_start(str(error))
+            finally:
+                if (worker := self._workers.pop(instance, None)) is not None:
+                    worker.channel.close()
+            if self._stopping.is_set():
+                return
+            if self._failure:
+                self._stop_workers()
+                return
+            delay = backoff.delay_after(time.monotonic() - started_at)
+            log.error("A worker exited. Another starts in %.1f s.", delay)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _run_worker(self, instance: str) -> None:
+        here, there = socket.socketpair()
+        with there:
+            channel = await WorkerChannel.over(here)
+            worker = self._workers[instance] = _RunningWorker(channel)
+            update = self._update(self._portal.table)
+            channel.send(WorkerStart(self._settings, instance, update))
+            worker.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "products.edge.proxy.worker",
+                str(there.fileno()),
+                pass_fds=[there.fileno()],
+                start_new_session=True,  # Ctrl-C in a terminal reaches only this process
+            )
+        if self._stopping.is_set():
+            worker.process.terminate()
+        await self._receive(worker)
+        await worker.process.wait()
+
+    async def _receive(self, worker: _RunningWorker) -> None:
+        while (report := await worker.channel.receive(WorkerReport)) is not None:
+            if report.failure:
+                self._cannot_start(report.failure)
+            worker.status = report.status
+            if len(self._statuses) == self._settings.processes:
+                self._all_serve.set()
+
+    def _cannot_start(self, reason: str) -> None:
+        # After all have served once, the cause may pass, and open tunnels are worth more than
+        # a full number of workers.
+        if self._all_serve.is_set():
+            log.error("A worker cannot start: %s", reason)
+        else:
+            self._failure = reason

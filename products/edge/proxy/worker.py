@@ -54,11 +54,12 @@ class WorkerUpdate(ContractStruct, frozen=True, kw_only=True):
     store_has_capacity: bool
 
 
-class WorkerStart(WorkerUpdate, frozen=True, kw_only=True):
+class WorkerStart(ContractStruct, frozen=True):
     """All that a worker needs before it serves, so that the first client meets a table."""
 
     settings: Settings
     instance: str
+    update: WorkerUpdate
 
 
 class WorkerReport(ContractStruct, frozen=True, kw_only=True):
@@ -139,7 +140,7 @@ class Worker:
             accept = functools.partial(self.server.accept, tls=self._certificates.tls)
             self._listeners.append(Listener(settings.bind, settings.tls_port, accept))
         self._part = 0
-        self._apply(start)
+        self._apply(start.update)
 
     async def run(self) -> None:
         """Serve until asked to stop, then drain."""
