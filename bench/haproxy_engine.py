@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from bench.edge.programs import require
 from bench.edge.targets import PRODUCTION_SETTINGS, Target
 from products.edge.contract import HeaderRule, Route
-from products.edge.haproxy.process import HAProxyProcess, MasterSocket
+from products.edge.haproxy.process import HAProxy
 from tests.products.edge.contract.speaking import opened
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.running import Edge, handshake
@@ -166,7 +166,7 @@ def figures_of(size: int) -> str:
 
 async def reloaded(folder: Path, program: str) -> None:
     """Reload HAProxy with its present configuration."""
-    await HAProxyProcess(folder, program, MasterSocket(folder)).reload()
+    await HAProxy(folder, program).reload()
 
 
 def idle_share(agent: Target) -> float:

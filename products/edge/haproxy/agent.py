@@ -25,9 +25,8 @@ from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.maps import ALL_SERVICES
 from products.edge.haproxy.process import (
     ConfigRejected,
-    HAProxyProcess,
+    HAProxy,
     HAProxyUnreachable,
-    MasterSocket,
     Processes,
     find_program,
     identity_of,
@@ -72,9 +71,9 @@ def run_haproxy_engine(
 
 def is_haproxy_running(settings: Settings) -> bool:
     """Return whether this edge's HAProxy runs, and so has the ports; it outlives its agent."""
-    master = MasterSocket(Path(settings.data_dir) / _FOLDER)
+    haproxy = HAProxy(Path(settings.data_dir) / _FOLDER, settings.haproxy)
     try:
-        asyncio.run(master.processes())
+        asyncio.run(haproxy.processes())
     except HAProxyUnreachable:
         return False
     return True
@@ -93,13 +92,12 @@ class Agent:
         self._manages_haproxy = settings.haproxy_managed_by == "agent"
         self._folder = folder
         self._usage_folder = data / "usage"
-        self._master = MasterSocket(folder)
-        self._process = HAProxyProcess(folder, program, self._master)
+        self._haproxy = HAProxy(folder, program)
         self._resolver = CachingResolver(
             [ip_network(network) for network in settings.allow_private]
         )
         self._reconciler = ConfigReconciler(
-            settings, folder, self._master, self._process, self._resolver
+            settings, folder, self._haproxy, self._resolver
         )
         self._access_log = AccessLog(
             settings.name,
@@ -129,7 +127,7 @@ class Agent:
         try:
             await self._attach_or_start()
         except BaseException:
-            await self._process.stop_own()
+            await self._haproxy.stop_own()
             raise
         announce(self._settings, held)
         metering = start_periodic(
@@ -185,7 +183,7 @@ class Agent:
         table = self._portal.table
         if table is not None:
             self._set_routes(table)
-        if await self._process.find() is None:
+        if await self._haproxy.find() is None:
             await self._start(table)
             await self._watch()
         elif table is not None:
@@ -195,9 +193,9 @@ class Agent:
     async def _start(self, table: RouteTable | None) -> Processes:
         await self._reconciler.prepare(table)
         if self._manages_haproxy:
-            return await self._process.start()
+            return await self._haproxy.start()
         log.warning("Waiting until HAProxy is started in %s.", self._folder)
-        while (processes := await self._process.find()) is None:
+        while (processes := await self._haproxy.find()) is None:
             if self._stop.is_set():
                 raise ConfigRejected("HAProxy was not started.")
             await asyncio.sleep(_FIND_SECONDS)
@@ -302,17 +300,17 @@ class Agent:
         session = self._session
         if session is None:
             return
-        processes = await self._master.processes()
-        await session.poll(self._master, processes)
+        processes = await self._haproxy.processes()
+        await session.poll(self._haproxy, processes)
         session.meter.tick()
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another process, or has exited."""
-        processes = await self._process.find()
+        processes = await self._haproxy.find()
         if self._stop.is_set() and (processes is None or self._session is not None):
             return
         if processes is None:
-            if not self._manages_haproxy or not await self._process.has_exited(
+            if not self._manages_haproxy or not await self._haproxy.has_exited(
                 _EXIT_CHECK_SECONDS
             ):
                 return
@@ -368,7 +366,7 @@ class Agent:
 
     async def _goes_on(self) -> bool:
         """Wait a moment; return whether HAProxy runs and no second signal has come."""
-        has_exited = await self._process.has_exited(_EXIT_CHECK_SECONDS)
+        has_exited = await self._haproxy.has_exited(_EXIT_CHECK_SECONDS)
         return not (has_exited or self._stop_immediately.is_set())
 
     async def _drain(self) -> None:
@@ -377,14 +375,14 @@ class Agent:
         while self._session is None and not self._is_refused and await self._goes_on():
             pass
         # During a reload, HAProxy does not answer for a moment.
-        while await self._process.find() is None and self._process.can_answer():
+        while await self._haproxy.find() is None and self._haproxy.can_answer():
             if not await self._goes_on():
                 break
         # HAProxy still runs: count what ended while no agent received lines.
         with contextlib.suppress(OSError):
             for _ in range(2):  # a connection must be missing twice
                 await self._tick()
-        self._process.stop(drain=True)
+        self._haproxy.stop(drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
         while time.monotonic() < until and await self._goes_on():
             pass
@@ -393,10 +391,10 @@ class Agent:
             if self._session is not None:
                 open_services = self._session.open_by_service
                 await self._reconciler.close_tunnels(open_services)
-            if await self._process.has_exited(_LAST_LINES_SECONDS):
+            if await self._haproxy.has_exited(_LAST_LINES_SECONDS):
                 return
-        self._process.stop(drain=False)
-        await self._process.has_exited(_STOP_SECONDS)
+        self._haproxy.stop(drain=False)
+        await self._haproxy.has_exited(_STOP_SECONDS)
 
     async def _close(self) -> None:
         await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)

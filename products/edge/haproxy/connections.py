@@ -23,7 +23,7 @@ from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
 from products.edge.haproxy.config import ACCOUNT_FULL, EXPIRE_MS, SERVICE_FULL
 from products.edge.haproxy.maps import is_service
-from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
+from products.edge.haproxy.process import HAProxy, Processes, TableEntry
 from products.edge.settings import make_instance_id
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.store import (
@@ -198,13 +198,13 @@ class MeteringSession:
                 duration_ns = max(0, int(line["td"])) * 1_000_000
                 self._finish(connection, connection.started_ns + duration_ns)
 
-    async def poll(self, master: MasterSocket, processes: Processes) -> None:
+    async def poll(self, haproxy: HAProxy, processes: Processes) -> None:
         """Read every worker's tables. Raises HAProxyUnreachable, OSError."""
         asked_ns = time.monotonic_ns()
         open_entries: list[TableEntry] = []
         for worker in processes.workers:
-            open_entries += await master.table(worker, "t_conn", "data.conn_cur gt 0")
-            self._requests.read(worker, await master.table(worker, "t_web"))
+            open_entries += await haproxy.table(worker, "t_conn", "data.conn_cur gt 0")
+            self._requests.read(worker, await haproxy.table(worker, "t_web"))
         self._requests.have_read(processes.workers)
         self._polls += 1
         have_vanished = self.read_open(open_entries, asked_ns)
@@ -212,7 +212,7 @@ class MeteringSession:
             asked_ns = time.monotonic_ns()
             entries: list[TableEntry] = []
             for worker in processes.workers:
-                entries += await master.table(worker, "t_conn")
+                entries += await haproxy.table(worker, "t_conn")
             await self.end_without_lines(entries, asked_ns)
 
     def read_open(self, entries: Iterable[TableEntry], asked_ns: int) -> bool:

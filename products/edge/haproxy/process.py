@@ -6,7 +6,6 @@ HAProxy that answers on its socket.
 
 import asyncio
 import contextlib
-import logging
 import os
 import re
 import shutil
@@ -20,8 +19,6 @@ from products.edge.errors import StartupError
 from products.edge.files import atomic_write
 from products.edge.haproxy.config import CONFIGURATION, WORKER_SOCKET
 
-log = logging.getLogger(__name__)
-
 MASTER_SOCKET = "master.sock"
 CURRENT = 0  # instead of a process id: that worker, through its own socket
 
@@ -32,6 +29,12 @@ _DIGEST = re.compile(r"^description: (\w+)$", re.MULTILINE)
 _MASTER = re.compile(r"^(\d+)\s+master\b", re.MULTILINE)
 _WORKER = re.compile(r"^(\d+)\s+worker\b", re.MULTILINE)
 _PAIR = re.compile(r"\b(\w+)=(\S*)")
+_DEBIAN = ":/usr/sbin"  # its folder is not in the PATH of an ordinary user
+_CANDIDATE = "candidate.cfg"
+_START_SECONDS = 300.0  # HAProxy reads many origins with TLS for minutes
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_EXITED = ("", "Z", "X")  # states of a process, as in proc(5)
 
 
 class HAProxyUnreachable(ConnectionError):
@@ -64,16 +67,24 @@ class TableEntry:
     bytes_to_client: int
 
 
-class MasterSocket:
-    """The command line of one HAProxy: its master, and through it every worker.
+class ConfigRejected(Exception):
+    """HAProxy cannot use a configuration; the earlier one stays in use."""
 
-    A worker that drains after a reload is reached by its process id, because its successor
-    has its socket. The worker that accepts connections also has a socket for what cannot
-    wait: during a reload the master does not answer until it has read the configuration.
+
+class HAProxy:
+    """One HAProxy in master-worker mode, with a folder of its own.
+
+    Its socket is the command line of its master, and through it of every worker. A worker
+    that drains after a reload is reached by its process id, because its successor has its
+    socket. The worker that accepts connections also has a socket for what cannot wait:
+    during a reload the master does not answer until it has read the configuration.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str) -> None:
         self._folder = folder
+        self._program = program
+        self._child: asyncio.subprocess.Process | None = None
+        self._pid = 0  # of the master, which another agent may have started
 
     async def call(self, line: str, name: str = MASTER_SOCKET) -> str:
         """Send a line and return the whole response. Raises HAProxyUnreachable."""
@@ -161,50 +172,10 @@ class MasterSocket:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-
-def _entries(response: str) -> list[TableEntry]:
-    return [_entry(line) for line in response.splitlines() if line.startswith("0x")]
-
-
-def _entry(line: str) -> TableEntry:
-    pairs = dict(_PAIR.findall(line))
-    values = {name: int(text) for name, text in pairs.items() if text.isdigit()}
-    return TableEntry(
-        key=pairs.get("key", ""),
-        is_used=values.get("use", 0) > 0,
-        expires_ms=values.get("exp", 0),
-        requests=values.get("gpc0", 0),
-        bytes_from_client=values.get("bytes_in_cnt", 0),
-        bytes_to_client=values.get("bytes_out_cnt", 0),
-    )
-
-
-_DEBIAN = ":/usr/sbin"  # its folder is not in the PATH of an ordinary user
-_CANDIDATE = "candidate.cfg"
-_START_SECONDS = 300.0  # HAProxy reads many origins with TLS for minutes
-_STOP_SECONDS = 5.0
-_POLL_SECONDS = 0.05
-_EXITED = ("", "Z", "X")  # states of a process, as in proc(5)
-
-
-class ConfigRejected(Exception):
-    """HAProxy cannot use a configuration; the earlier one stays in use."""
-
-
-class HAProxyProcess:
-    """One HAProxy in master-worker mode, with a folder of its own."""
-
-    def __init__(self, folder: Path, program: str, master: MasterSocket) -> None:
-        self._folder = folder
-        self._program = program
-        self._master = master
-        self._child: asyncio.subprocess.Process | None = None
-        self._pid = 0  # of the master, which another agent may have started
-
     async def find(self) -> Processes | None:
         """Return the processes of the running HAProxy, None if none answers."""
         try:
-            processes = await self._master.processes()
+            processes = await self.processes()
         except HAProxyUnreachable:
             return None
         self._pid = processes.master
@@ -254,8 +225,8 @@ class HAProxyProcess:
 
         Raises ConfigRejected if no new worker starts, HAProxyUnreachable.
         """
-        before = await self._master.processes()
-        await self._master.call("reload")
+        before = await self.processes()
+        await self.call("reload")
         return await self._wait_for_new_worker(frozenset(before.workers))
 
     def stop(self, *, drain: bool) -> None:
@@ -296,11 +267,28 @@ class HAProxyProcess:
             if self._child is not None and self._child.returncode is not None:
                 break
             with contextlib.suppress(HAProxyUnreachable):
-                processes = await self._master.processes()
+                processes = await self.processes()
                 if processes.current and before.isdisjoint(processes.current):
                     return processes
             await asyncio.sleep(_POLL_SECONDS)
         raise ConfigRejected("HAProxy has no new worker; its own messages say why.")
+
+
+def _entries(response: str) -> list[TableEntry]:
+    return [_entry(line) for line in response.splitlines() if line.startswith("0x")]
+
+
+def _entry(line: str) -> TableEntry:
+    pairs = dict(_PAIR.findall(line))
+    values = {name: int(text) for name, text in pairs.items() if text.isdigit()}
+    return TableEntry(
+        key=pairs.get("key", ""),
+        is_used=values.get("use", 0) > 0,
+        expires_ms=values.get("exp", 0),
+        requests=values.get("gpc0", 0),
+        bytes_from_client=values.get("bytes_in_cnt", 0),
+        bytes_to_client=values.get("bytes_out_cnt", 0),
+    )
 
 
 def find_program(name: str) -> str:

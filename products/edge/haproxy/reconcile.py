@@ -34,8 +34,7 @@ from products.edge.haproxy.config import (
 from products.edge.haproxy.process import (
     CURRENT,
     ConfigRejected,
-    HAProxyProcess,
-    MasterSocket,
+    HAProxy,
 )
 from products.edge.settings import Settings
 from products.edge.tls import client_tls, load_certificate
@@ -155,15 +154,13 @@ class ConfigReconciler:
         self,
         settings: Settings,
         folder: Path,
-        master: MasterSocket,
-        process: HAProxyProcess,
+        haproxy: HAProxy,
         resolver: CachingResolver,
     ) -> None:
         """Start without routes. Raises OSError."""
         self._settings = settings
         self._folder = folder
-        self._master = master
-        self._process = process
+        self._haproxy = haproxy
         self._origins = OriginResolver(resolver)
         # An address; the agent sets it for another table, too.
         self.has_changed = resolver.has_changed
@@ -184,7 +181,7 @@ class ConfigReconciler:
         await self._read(table)
         maps.write(self._maps(), self._folder)
         try:
-            await self._process.install(self._render())
+            await self._haproxy.install(self._render())
         except ConfigRejected as error:
             if not (self._folder / CONFIGURATION).exists():
                 raise
@@ -209,7 +206,7 @@ class ConfigReconciler:
             self._origins.servers,
             self._origins.problems,
         )
-        processes = await self._master.processes()
+        processes = await self._haproxy.processes()
         if self._applied == (processes, inputs):
             return
         self._applied = None
@@ -217,9 +214,9 @@ class ConfigReconciler:
         maps.write(wanted, self._folder)
         configuration = self._render()
         path = self._folder / CONFIGURATION
-        if digest_of(configuration) != await self._master.digest():
-            await self._process.install(configuration)
-            processes = await self._process.reload()
+        if digest_of(configuration) != await self._haproxy.digest():
+            await self._haproxy.install(configuration)
+            processes = await self._haproxy.reload()
         elif path.read_bytes() != configuration:
             atomic_write(path, configuration)
         for worker in processes.current:
@@ -260,9 +257,9 @@ class ConfigReconciler:
     async def close_tunnels(self, services: Iterable[str]) -> None:
         """Close every tunnel of some services in every worker. Raises HAProxyUnreachable."""
         backends = frozenset(WEBSOCKET + service for service in services)
-        for worker in (await self._master.processes()).workers:
-            sessions = await self._master.sessions(worker, backends)
-            await self._master.send(
+        for worker in (await self._haproxy.processes()).workers:
+            sessions = await self._haproxy.sessions(worker, backends)
+            await self._haproxy.send(
                 worker, [f"shutdown session {session}" for session in sessions]
             )
 
@@ -287,8 +284,8 @@ class ConfigReconciler:
     async def _send_map(
         self, worker: int, name: str, wanted: Mapping[str, str]
     ) -> None:
-        current = await self._master.read_map(worker, name)
-        await self._master.send(worker, maps.commands(name, current, wanted))
+        current = await self._haproxy.read_map(worker, name)
+        await self._haproxy.send(worker, maps.commands(name, current, wanted))
 
     async def _send_addresses(self, worker: int) -> None:
         wanted = {
@@ -297,8 +294,8 @@ class ConfigReconciler:
             for number, address in enumerate(addresses, 1)
             for kind in (WEBSOCKET, PLAIN)
         }
-        current = await self._master.servers(worker)
-        await self._master.send(
+        current = await self._haproxy.servers(worker)
+        await self._haproxy.send(
             worker,
             [
                 f"set server {name} addr {address}"

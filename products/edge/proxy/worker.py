@@ -33,8 +33,6 @@ from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import UsageStore
 
-log = logging.getLogger(__name__)
-
 _SPARE_DESCRIPTORS = 128  # log, usage store, look-ups, TLS handshakes not yet seen
 _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings

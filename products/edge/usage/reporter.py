@@ -138,15 +138,13 @@ class Reporter:
         batch, and OSError.
         """
         self._load()
-        are_finished = self._finish_dead(is_running)
-        self._damaged = len(damaged_in(self._folder))
         try:
             try:
-                complete_to = self._send_all()
+                complete_to = self._send_all(is_running)
             except PortalRestored:
                 log.warning("The portal was restored; all that is kept is sent again.")
-                complete_to = self._send_all()
-            is_known = are_finished and is_writable and self._is_loaded
+                complete_to = self._send_all(is_running)
+            is_known = is_writable and self._is_loaded
             is_known = is_known and not (self._damaged or self._known.quarantined)
             if complete_to and is_known:
                 self._complete_to = complete_to
@@ -184,51 +182,47 @@ class Reporter:
                 self._saved = data
         return data == self._saved
 
-    def _finish_dead(self, is_running: Callable[[str], bool]) -> bool:
-        """Finish the instances of dead processes; False if the disk refuses one.
-
-        It is tried again next time, and what is written of it is sent all the same.
-        """
-        are_finished = True
-        for folder in instances_in(self._folder):
-            if is_running(folder.name):
-                self._finished.discard(folder.name)
-                continue
-            try:
-                if folder.name not in self._finished:
-                    self._finish(folder)
-            except StoreDamaged as error:
-                quarantine_damaged(folder, error)
-            except OSError as error:
-                log.warning("An instance cannot be finished: %s", error)
-                are_finished = False
-        return are_finished
-
-    def _finish(self, folder: Path) -> None:
-        if not (folder / STORE).exists():
-            if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(folder)
-            return
-        check_store(folder / STORE)
-        with StoredUsage(folder) as stored:
-            self._acknowledged(stored)
-            if ended := stored.finish():
-                log.warning("%d connections ended with their process.", ended)
-        self._finished.add(folder.name)
-
-    def _send_all(self) -> float:
+    def _send_all(self, is_running: Callable[[str], bool]) -> float:
         """Send what is unsent; return up to when that is everything, 0 if it is not."""
         read_at = self._clock()
         instances = instances_in(self._folder)
         are_complete = True
         for folder in instances:
+            if is_running(folder.name):
+                self._finished.discard(folder.name)
+            elif folder.name not in self._finished:
+                are_complete &= self._finish(folder)
             are_complete &= self._send_instance(folder)
+        self._damaged = len(damaged_in(self._folder))
         silence = self._elapsed() - self._answered_at
         if instances and silence >= _KEEPALIVE_SECONDS:
             self._post(instances[-1].name, ())
         if not self._has_offered:
             self._offer_quarantined()
         return read_at if are_complete else 0.0
+
+    def _finish(self, folder: Path) -> bool:
+        """Finish the instance of a dead process; False if the disk refuses it.
+
+        It is tried again next time, and what is written of it is sent all the same.
+        """
+        try:
+            if not (folder / STORE).exists():
+                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(folder)
+                return True
+            check_store(folder / STORE)
+            with StoredUsage(folder) as stored:
+                self._acknowledged(stored)
+                if ended := stored.finish():
+                    log.warning("%d connections ended with their process.", ended)
+            self._finished.add(folder.name)
+        except StoreDamaged as error:
+            quarantine_damaged(folder, error)
+        except OSError as error:
+            log.warning("An instance cannot be finished: %s", error)
+            return False
+        return True
 
     def _send_instance(self, folder: Path) -> bool:
         """Send what is unsent of an instance; say whether that is everything.

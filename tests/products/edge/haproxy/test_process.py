@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from products.edge.haproxy.process import HAProxyProcess, Processes
+from products.edge.haproxy.process import HAProxy, Processes
 
 
 @pytest.fixture
@@ -17,10 +17,11 @@ def zombie():
     child.wait()
 
 
-class Master:
-    """A master socket that lists one process."""
+class Listing(HAProxy):
+    """A HAProxy whose socket lists one process as its master."""
 
-    def __init__(self, process):
+    def __init__(self, folder, process):
+        super().__init__(folder, "haproxy")
         self.process = process
 
     async def processes(self):
@@ -28,7 +29,7 @@ class Master:
 
 
 async def test_a_master_that_its_parent_has_not_waited_for_has_exited(zombie, tmp_path):
-    process = HAProxyProcess(tmp_path, "haproxy", Master(zombie))
+    process = Listing(tmp_path, zombie)
 
     await process.find()
 
@@ -36,7 +37,7 @@ async def test_a_master_that_its_parent_has_not_waited_for_has_exited(zombie, tm
 
 
 async def test_a_master_that_runs_has_not_exited(tmp_path):
-    process = HAProxyProcess(tmp_path, "haproxy", Master(os.getpid()))
+    process = Listing(tmp_path, os.getpid())
 
     await process.find()
 
