@@ -8,6 +8,8 @@ import json
 from enum import Enum
 from http import HTTPStatus
 
+# Of a 426 (RFC 6455, 4.2.2; RFC 9110, 15.5.22).
+_SUPPORTED = ("Sec-WebSocket-Version: 13", "Upgrade: websocket")
 _MAX_SHOWN = 200  # bytes of an error response's body
 # How a ContractError about a record starts.
 _RECORD_PLACES = ("connections[", "delivery[")
@@ -140,16 +142,12 @@ class EdgeError(Enum):
 class ErrorResponse(Exception):
     """The edge itself responds to a request, and then closes the connection.
 
-    `values` fill the placeholders of the error's sentence. `headers` are whole field lines
-    without their line ends.
+    `values` fill the placeholders of the error's sentence.
     """
 
-    def __init__(
-        self, error: EdgeError, headers: tuple[str, ...] = (), **values: object
-    ) -> None:
+    def __init__(self, error: EdgeError, **values: object) -> None:
         self.error = error
         self.sentence = error.sentence(**values)
-        self.headers = headers
         super().__init__(self.sentence)
 
     def to_bytes(self, *, with_body: bool = True) -> bytes:
@@ -162,7 +160,7 @@ class ErrorResponse(Exception):
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",
             "X-Content-Type-Options: nosniff",
-            *self.headers,
+            *(_SUPPORTED if status == HTTPStatus.UPGRADE_REQUIRED else ()),
             "Connection: close",
         )
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -35,6 +35,8 @@ from products.edge.usage.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
+# A call to the portal failed: no response, an error, or a body that is not as agreed.
+PORTAL_ERRORS = (PortalUnreachable, PortalErrorResponse, ContractError)
 _TIMEOUT_SECONDS = 10.0
 _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 _MIN_GZIP_BYTES = 4096  # below it the header costs more than it saves
@@ -69,7 +71,7 @@ class PortalClient:
     def routes(self, etag: str, status: EdgeStatus) -> tuple[RouteTable, str] | None:
         """Request the route table: it and its ETag, or None if it is unchanged.
 
-        Blocks. Raises PortalUnreachable, PortalErrorResponse, ContractError.
+        Blocks. Raises PORTAL_ERRORS.
         """
         headers = {STATUS_HEADER: status.to_bytes().decode("ascii")}
         if etag:
@@ -81,23 +83,20 @@ class PortalClient:
         return RouteTable.from_bytes(body), response.headers.get("ETag", "")
 
     def usage(self, report: UsageReport) -> UsageAnswer:
-        """Send a report. Blocks. Raises PortalUnreachable, PortalErrorResponse."""
+        """Send a report. Blocks. Raises PORTAL_ERRORS."""
         body = report.to_bytes()
         headers = {"Content-Type": "application/json"}
         if len(body) >= _MIN_GZIP_BYTES:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
         _, answer = self._call("POST", USAGE_PATH, body, headers)
-        try:
-            return UsageAnswer.from_bytes(answer)
-        except ContractError as error:
-            raise PortalUnreachable(str(error)) from error
+        return UsageAnswer.from_bytes(answer)
 
     def renew_credential(self) -> None:
         """Get the next credential and write it to the file; the one before stays valid meanwhile.
 
-        Blocks. Raises PortalUnreachable, PortalErrorResponse, ContractError, and OSError if the
-        file cannot be replaced; this is tried first, so that no new credential is lost.
+        Blocks. Raises PORTAL_ERRORS, and OSError if the file cannot be replaced; this is
+        tried first, so that no new credential is lost.
         """
         atomic_write(self._credential_file, self._credential_file.read_bytes())
         _, answer = self._call("POST", CREDENTIAL_PATH, b"", {})
@@ -173,7 +172,7 @@ class PortalLink:
             if response is None:
                 self._file.confirm()
                 return None
-        except (PortalUnreachable, PortalErrorResponse, ContractError) as error:
+        except PORTAL_ERRORS as error:
             self._file.log_staleness(str(error))
             return None
         except OSError as error:
@@ -189,12 +188,7 @@ class PortalLink:
         self._next_renewal = time.monotonic() + _RENEWAL_SECONDS
         try:
             await asyncio.to_thread(self._client.renew_credential)
-        except (
-            OSError,
-            PortalUnreachable,
-            PortalErrorResponse,
-            ContractError,
-        ) as error:
+        except (OSError, *PORTAL_ERRORS) as error:
             log.warning("The credential, which ends soon, is not renewed: %s", error)
         else:
             log.info("The credential was renewed.")
@@ -229,7 +223,7 @@ class PortalLink:
                 self.reporter.run, is_running, is_writable=is_writable
             )
             is_complete = True
-        except (PortalUnreachable, PortalErrorResponse) as error:
+        except PORTAL_ERRORS as error:
             log.info("Usage waits in the store: %s", error)
         except Exception:  # no fault may end all later reports
             log.exception("The report could not be made.")

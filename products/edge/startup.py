@@ -56,7 +56,11 @@ class FolderLock:
                 folder.chmod(folder.stat().st_mode & ~_OTHERS)
             self._descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             self.take()
-            owner = self._owner(folder / _NAME, settings.name)
+            name = folder / _NAME
+            self.is_restart = name.exists()
+            if self.is_held and not self.is_restart:
+                atomic_write(name, f"{settings.name}\n".encode())
+            owner = name.read_text("utf-8").strip()
         except OSError as error:
             raise StartupError(f"The data folder cannot be used: {error}") from error
         if owner != settings.name:
@@ -93,12 +97,6 @@ class FolderLock:
     def close(self) -> None:
         """Release the lock."""
         os.close(self._descriptor)
-
-    def _owner(self, path: Path, name: str) -> str:
-        self.is_restart = path.exists()
-        if self.is_held and not self.is_restart:
-            atomic_write(path, f"{name}\n".encode())
-        return path.read_text("utf-8").strip()
 
 
 def bind_ports(

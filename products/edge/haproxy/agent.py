@@ -72,11 +72,7 @@ def run_haproxy_engine(
 def is_haproxy_running(settings: Settings) -> bool:
     """Return whether this edge's HAProxy runs, and so has the ports; it outlives its agent."""
     haproxy = HAProxy(Path(settings.data_dir) / _FOLDER, settings.haproxy)
-    try:
-        asyncio.run(haproxy.processes())
-    except HAProxyUnreachable:
-        return False
-    return True
+    return asyncio.run(haproxy.find()) is not None
 
 
 class Agent:

@@ -195,10 +195,7 @@ def require_handshake(head: RequestHead) -> None:
     if head.body_bytes != 0:
         raise ErrorResponse(EdgeError.HANDSHAKE_BODY)
     if head.values(b"sec-websocket-version") != [b"13"]:
-        raise ErrorResponse(
-            EdgeError.HANDSHAKE_VERSION,
-            ("Sec-WebSocket-Version: 13", "Upgrade: websocket"),
-        )
+        raise ErrorResponse(EdgeError.HANDSHAKE_VERSION)
     keys = head.values(b"sec-websocket-key")
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise ErrorResponse(EdgeError.HANDSHAKE_KEY)

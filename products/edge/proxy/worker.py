@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self, TypeVar
@@ -70,14 +70,12 @@ class WorkerReport(ContractStruct, frozen=True, kw_only=True):
 _Message = TypeVar("_Message", bound=ContractStruct)
 
 
+@dataclass(frozen=True, slots=True)
 class WorkerChannel:
     """Messages between the control process and a worker: a line of JSON each."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
 
     @classmethod
     async def over(cls, connection: socket.socket) -> Self:
