@@ -26,12 +26,7 @@ from products.edge.haproxy.maps import is_service
 from products.edge.haproxy.process import HAProxy, Processes, TableEntry
 from products.edge.settings import make_instance_id
 from products.edge.usage.meter import OpenConnection, UsageMeter
-from products.edge.usage.store import (
-    StoredConnection,
-    StoredUsage,
-    StoreUnwritable,
-    UsageStore,
-)
+from products.edge.usage.store import StoredConnection, StoreUnwritable, UsageStore
 from products.instants import iso_instant
 
 # What the client reads when an upgrade was rejected, by the line's event.
@@ -164,12 +159,11 @@ class MeteringSession:
         self._polls = 0
         self._missing: set[int] = set()
         self._unannounced: set[int] = set()  # without an accept line, so far
-        with StoredUsage(self.store.folder) as stored:
-            for connection in stored.open_connections():
-                self._resume(connection)
-            self._requests = RequestTotals(
-                self.meter, stored.notes(), is_replacement=self.store.is_replacement
-            )
+        for connection in self.store.open_connections():
+            self._resume(connection)
+        self._requests = RequestTotals(
+            self.meter, self.store.notes(), is_replacement=self.store.is_replacement
+        )
 
     @property
     def open_by_service(self) -> Counter[str]:

@@ -188,11 +188,8 @@ class ControlProcess:
             update = self._update(self._portal.table)
             channel.send(WorkerStart(self._settings, instance, update))
             worker.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "products.edge.proxy.worker",
-                str(there.fileno()),
-                pass_fds=[there.fileno()],
+                *(sys.executable, "-m", "products.edge.proxy.worker"),
+                stdin=there.fileno(),
                 start_new_session=True,  # Ctrl-C in a terminal reaches only this process
             )
         if self._stopping.is_set():

@@ -256,8 +256,8 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-async def _main(descriptor: int) -> None:
-    channel = await WorkerChannel.over(socket.socket(fileno=descriptor))
+async def _main() -> None:
+    channel = await WorkerChannel.over(socket.socket(fileno=sys.stdin.fileno()))
     start = await channel.receive(WorkerStart)
     if start is None:
         return
@@ -276,4 +276,4 @@ if __name__ == "__main__":
     logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
     # Without the control process, the usage counted here would not be reported.
     ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    uvloop.run(_main(int(sys.argv[1])))
+    uvloop.run(_main())

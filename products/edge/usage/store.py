@@ -233,151 +233,6 @@ class StoredConnection(NamedTuple):
     earlier_to: int
 
 
-class UsageStore:
-    """The file of the instance that this process writes."""
-
-    def __init__(self, folder: Path, *, max_bytes: int) -> None:
-        """Open the file that an earlier process left, or create it. Raises OSError.
-
-        It is looked through first, which takes long if it is large; a damaged one is
-        quarantined and replaced. It grows to `max_bytes`.
-        """
-        self.folder = folder
-        self._path = folder / STORE
-        self._has_accepted = True  # the last transaction
-        self._is_durable = True  # what the last checkpoint was to make so
-        self._is_closed = False
-        self._syncing = threading.Lock()
-        try:
-            if self._path.exists():
-                check_store(self._path)
-        except StoreDamaged as error:
-            quarantine_damaged(folder, error)
-        if not self._path.exists():
-            _create(self._path)
-        self._connection = connect(self._path)
-        # Of the thread that waits for the disk.
-        self._checkpoints = connect(self._path, seconds=_CHECKPOINT_BUSY_SECONDS)
-        with translated():
-            run = self._connection.execute
-            run("PRAGMA cache_size = -2000")  # KiB
-            run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
-            run(f"PRAGMA max_page_count = {max_bytes // _PAGE_BYTES}")
-            (self._revision, _) = run(_NEWEST).fetchone()
-            (self.created_us, replaced) = run(
-                "SELECT created_us, is_replacement FROM state"
-            ).fetchone()
-            # From now on the loop must never wait: a locked file raises StoreBusy immediately.
-            run("PRAGMA busy_timeout = 0")
-        self.is_replacement = bool(replaced)
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether the last transaction and the last checkpoint succeeded."""
-        return self._has_accepted and self._is_durable
-
-    def write(
-        self, readings: Iterable[Reading], notes: Mapping[str, str] | None = None
-    ) -> None:
-        """Write readings in one transaction: all of them, or after an error none.
-
-        Those of connections are cumulative; those of ordinary requests are added up.
-        `notes` are texts of the engine to keep with them, by key; "" removes one.
-        Raises StoreBusy, or StoreUnwritable until a later call succeeds.
-        """
-        now = time.time()
-        connections, deliveries = [], []
-        for revision, one in enumerate(readings, self._revision + 1):
-            values = (*astuple(one), revision, now)
-            if isinstance(one, DeliveryReading):
-                deliveries.append(values)
-            elif one.number <= _MAX_INTEGER:
-                connections.append(values)
-            else:
-                connections.append((_stored(one.number), *values[1:]))
-        with self._transaction() as connection:
-            connection.executemany(_WRITE_CONNECTION, connections)
-            if deliveries:
-                connection.executemany(_WRITE_DELIVERY, deliveries)
-            if notes:
-                connection.executemany(
-                    "INSERT OR REPLACE INTO note VALUES (?, ?)", notes.items()
-                )
-                connection.execute("DELETE FROM note WHERE value = ''")
-        self._revision += len(connections) + len(deliveries)
-
-    def probe(self) -> None:
-        """Try whether there is space again. Raises StoreBusy, StoreUnwritable."""
-        with self._transaction() as connection:
-            # More than a page holds, so that it needs new ones.
-            values = ("probe", bytes(2 * _PAGE_BYTES))
-            connection.execute("INSERT INTO note VALUES (?, ?)", values)
-            connection.execute("DELETE FROM note WHERE key = ?", values[:1])
-
-    def has_ended(self, number: int) -> bool:
-        """Say whether a connection has a final reading here. Raises StoreUnwritable."""
-        return bool(_value(self._connection, _HAS_ENDED, _stored(number)))
-
-    @property
-    def forgotten_to(self) -> float:
-        """Up to when ended connections may have lost their readings here.
-
-        In seconds since 1970: readings were pruned, or the file replaced a damaged one.
-        Raises StoreUnwritable.
-        """
-        return float(_value(self._connection, "SELECT pruned_written_at FROM state"))
-
-    def sync(self) -> None:
-        """Make durable what was written. Waits for the disk, so it runs in a thread.
-
-        Raises OSError; the store is then not writable until a later call succeeds.
-        """
-        with self._syncing:
-            if self._is_closed:
-                return
-            try:
-                with translated():
-                    run = self._checkpoints.execute
-                    run("PRAGMA wal_checkpoint(PASSIVE)")
-                    log_file = self._path.with_name(f"{STORE}-wal")
-                    if log_file.stat().st_size > _MAX_WAL_BYTES:
-                        # A write meanwhile raises StoreBusy, for some milliseconds.
-                        run("PRAGMA wal_checkpoint(RESTART)")
-            except OSError:
-                self._is_durable = False
-                raise
-            self._is_durable = True
-
-    def wait_when_busy(self) -> None:
-        """From now on wait for another connection, instead of raising StoreBusy.
-
-        For the end of a process, when there is no later to try again.
-        """
-        milliseconds = int(_BUSY_SECONDS * 1000)
-        self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
-
-    def close(self) -> None:
-        """Make all durable and close the file."""
-        with self._syncing:
-            self._is_closed = True
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._checkpoints.close()
-            self._connection.close()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with _transaction(self._connection):
-                yield self._connection
-        except StoreBusy:
-            raise
-        except StoreUnwritable:
-            self._has_accepted = False
-            raise
-        self._has_accepted = True
-
-
 class StoredUsage:
     """The file of any instance, as another process or thread reads and prunes it.
 
@@ -386,18 +241,23 @@ class StoredUsage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._connection = connect(folder / STORE)
+        self._path = folder / STORE
+        self._connection = connect(self._path)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._connection.close()
 
     @property
     def created_us(self) -> int:
         """When the file was created: tells it from one that replaced it."""
-        return int(_value(self._connection, "SELECT created_us FROM state"))
+        return int(self._value("SELECT created_us FROM state"))
 
     def newest(self) -> tuple[int, float]:
         """Return the newest reading's revision, and when it was written since 1970."""
@@ -406,13 +266,13 @@ class StoredUsage:
 
     def used_bytes(self) -> int:
         """Return how many bytes are in use; what was pruned is used again."""
-        pages = int(_value(self._connection, "PRAGMA page_count"))
-        free = int(_value(self._connection, "PRAGMA freelist_count"))
+        pages = int(self._value("PRAGMA page_count"))
+        free = int(self._value("PRAGMA freelist_count"))
         return (pages - free) * _PAGE_BYTES
 
     def unsent_count(self, acknowledged: int) -> int:
         """Count the readings after a revision."""
-        return int(_value(self._connection, _UNSENT_COUNT, acknowledged))
+        return int(self._value(_UNSENT_COUNT, acknowledged))
 
     def unsent(self, acknowledged: int, count: int) -> list[Row]:
         """Read up to `count` readings after a revision, the oldest first."""
@@ -473,11 +333,155 @@ class StoredUsage:
     def make_durable(self) -> None:
         """Make durable what any process has written to the file. Raises OSError."""
         # The log alone is enough: what is not in it was made durable by a checkpoint.
-        make_durable(self.folder / f"{STORE}-wal")
+        make_durable(self._path.with_name(f"{STORE}-wal"))
 
     def _rows(self, query: str, *values: object) -> list[Row]:
         with translated():
             return self._connection.execute(query, values).fetchall()
+
+    def _value(self, query: str, *values: object) -> Any:
+        return self._rows(query, *values)[0][0]
+
+
+class UsageStore(StoredUsage):
+    """The file of the instance that this process writes."""
+
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+        """Open the file that an earlier process left, or create it. Raises OSError.
+
+        It is looked through first, which takes long if it is large; a damaged one is
+        quarantined and replaced. It grows to `max_bytes`.
+        """
+        path = folder / STORE
+        self._has_accepted = True  # the last transaction
+        self._is_durable = True  # what the last checkpoint was to make so
+        self._is_closed = False
+        self._syncing = threading.Lock()
+        try:
+            if path.exists():
+                check_store(path)
+        except StoreDamaged as error:
+            quarantine_damaged(folder, error)
+        if not path.exists():
+            _create(path)
+        super().__init__(folder)
+        # Of the thread that waits for the disk.
+        self._checkpoints = connect(path, seconds=_CHECKPOINT_BUSY_SECONDS)
+        with translated():
+            run = self._connection.execute
+            run("PRAGMA cache_size = -2000")  # KiB
+            run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
+            run(f"PRAGMA max_page_count = {max_bytes // _PAGE_BYTES}")
+            self._revision, _ = self.newest()
+            self.is_replacement = bool(self._value("SELECT is_replacement FROM state"))
+            # From now on the loop must never wait: a locked file raises StoreBusy immediately.
+            run("PRAGMA busy_timeout = 0")
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last transaction and the last checkpoint succeeded."""
+        return self._has_accepted and self._is_durable
+
+    def write(
+        self, readings: Iterable[Reading], notes: Mapping[str, str] | None = None
+    ) -> None:
+        """Write readings in one transaction: all of them, or after an error none.
+
+        Those of connections are cumulative; those of ordinary requests are added up.
+        `notes` are texts of the engine to keep with them, by key; "" removes one.
+        Raises StoreBusy, or StoreUnwritable until a later call succeeds.
+        """
+        now = time.time()
+        connections, deliveries = [], []
+        for revision, one in enumerate(readings, self._revision + 1):
+            values = (*astuple(one), revision, now)
+            if isinstance(one, DeliveryReading):
+                deliveries.append(values)
+            elif one.number <= _MAX_INTEGER:
+                connections.append(values)
+            else:
+                connections.append((_stored(one.number), *values[1:]))
+        with self._transaction() as connection:
+            connection.executemany(_WRITE_CONNECTION, connections)
+            if deliveries:
+                connection.executemany(_WRITE_DELIVERY, deliveries)
+            if notes:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO note VALUES (?, ?)", notes.items()
+                )
+                connection.execute("DELETE FROM note WHERE value = ''")
+        self._revision += len(connections) + len(deliveries)
+
+    def probe(self) -> None:
+        """Try whether there is space again. Raises StoreBusy, StoreUnwritable."""
+        with self._transaction() as connection:
+            # More than a page holds, so that it needs new ones.
+            values = ("probe", bytes(2 * _PAGE_BYTES))
+            connection.execute("INSERT INTO note VALUES (?, ?)", values)
+            connection.execute("DELETE FROM note WHERE key = ?", values[:1])
+
+    def has_ended(self, number: int) -> bool:
+        """Say whether a connection has a final reading here. Raises StoreUnwritable."""
+        return bool(self._value(_HAS_ENDED, _stored(number)))
+
+    @property
+    def forgotten_to(self) -> float:
+        """Up to when ended connections may have lost their readings here.
+
+        In seconds since 1970: readings were pruned, or the file replaced a damaged one.
+        Raises StoreUnwritable.
+        """
+        return float(self._value("SELECT pruned_written_at FROM state"))
+
+    def sync(self) -> None:
+        """Make durable what was written. Waits for the disk, so it runs in a thread.
+
+        Raises OSError; the store is then not writable until a later call succeeds.
+        """
+        with self._syncing:
+            if self._is_closed:
+                return
+            try:
+                with translated():
+                    run = self._checkpoints.execute
+                    run("PRAGMA wal_checkpoint(PASSIVE)")
+                    log_file = self._path.with_name(f"{STORE}-wal")
+                    if log_file.stat().st_size > _MAX_WAL_BYTES:
+                        # A write meanwhile raises StoreBusy, for some milliseconds.
+                        run("PRAGMA wal_checkpoint(RESTART)")
+            except OSError:
+                self._is_durable = False
+                raise
+            self._is_durable = True
+
+    def wait_when_busy(self) -> None:
+        """From now on wait for another connection, instead of raising StoreBusy.
+
+        For the end of a process, when there is no later to try again.
+        """
+        milliseconds = int(_BUSY_SECONDS * 1000)
+        self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def close(self) -> None:
+        """Make all durable and close the file."""
+        with self._syncing:
+            self._is_closed = True
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._checkpoints.close()
+            super().close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with _transaction(self._connection):
+                yield self._connection
+        except StoreBusy:
+            raise
+        except StoreUnwritable:
+            self._has_accepted = False
+            raise
+        self._has_accepted = True
 
 
 def _create(path: Path) -> None:
@@ -499,11 +503,6 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     new.rename(path)
     make_durable(folder)
-
-
-def _value(connection: sqlite3.Connection, query: str, *values: object) -> Any:
-    with translated():
-        return connection.execute(query, values).fetchone()[0]
 
 
 def _stored(number: int) -> int | str:
