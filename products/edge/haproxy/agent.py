@@ -253,18 +253,12 @@ class Agent:
             note(self._access_log, route, line)
 
     async def _sweep(self) -> None:
-        """Do what cannot wait for a tick: log lines, new months, revocations."""
+        """Do what cannot wait for a tick: log lines, new months, revocations (R12), limits."""
         self._access_log.flush()
-        if self._session is not None:
-            now_us = time.time_ns() // 1000
-            self._session.meter.roll_over_months(self._routes, now_us)
-        await self._revoke_and_limit()
-
-    async def _revoke_and_limit(self) -> None:
-        """Close tunnels of services that may no longer have them (R12), and limit accounts."""
         session = self._session
         if session is None:
             return
+        session.meter.roll_over_months(self._routes, time.time_ns() // 1000)
         by_service = session.open_by_service
         revoked = self._revocation.must_close(by_service, self._routes, time.time())
         if revoked:
