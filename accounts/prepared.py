@@ -12,9 +12,15 @@ from typing import Any, Final, Generic, TypeVar
 
 import psycopg
 from django.core.exceptions import EmptyResultSet
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    NotSupportedError,
+    OperationalError,
+    connection,
+)
 from django.db.models import Model, QuerySet
 from django.db.models.query import get_related_populators
+from psycopg.pq import TransactionStatus
 
 Single = str | int | datetime
 Value = Single | Sequence[str] | Sequence[int] | Sequence[datetime]
@@ -119,13 +125,27 @@ class _Text:
             constant if number is None else values[number]
             for number, constant in self.parameters
         ]
+        try:
+            found = self._rows(filled)
+        except NotSupportedError as error:
+            if not self._has_plan:
+                raise
+            _discard_plans(error)
+            found = self._rows(filled)
+        return [self._converted(row) for row in found] if self.converters else found
+
+    @property
+    def _has_plan(self) -> bool:
+        return self.keeps_plan and connection.vendor == "postgresql"
+
+    def _rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            if self.keeps_plan and connection.vendor == "postgresql":
+            if self._has_plan:
                 # Django's own cursor writes the values into the text, so no plan could be kept.
                 cursor.cursor = psycopg.Cursor(connection.connection)
-            cursor.execute(self.sql, filled)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        return [self._converted(row) for row in found] if self.converters else found
+            cursor.execute(self.sql, values)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def _converted(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         columns = list(row)
@@ -133,6 +153,17 @@ class _Text:
             for convert in converters:
                 columns[number] = convert(columns[number], expression, connection)
         return tuple(columns)
+
+
+def _discard_plans(error: Exception) -> None:
+    """Discard the plans of the connection: a migration has changed the type of a column.
+
+    Raises OperationalError in a transaction: it can be repeated, since a rollback discards them too.
+    """
+    if connection.connection.info.transaction_status == TransactionStatus.INERROR:
+        raise OperationalError("A migration has changed a table.") from error
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")  # psycopg notices it
 
 
 def _composed(

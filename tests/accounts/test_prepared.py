@@ -1,9 +1,10 @@
 """Queries whose SQL is composed once: each call has its own values."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 
 from accounts.models import ApiToken, Membership
@@ -92,6 +93,42 @@ def test_a_frequent_query_keeps_its_plan_on_postgresql(roles):
                 "SELECT custom_plans + generic_plans FROM pg_prepared_statements"
             )
             assert cursor.fetchall() == [(1,)]
+
+
+def set_length(length):
+    """Alter a column, unnoticed by psycopg as if in another connection; SQLite has no lengths."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DO $$ BEGIN ALTER TABLE accounts_membership"
+                f" ALTER role TYPE varchar({length}); END $$"
+            )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_can_alter_a_column_meanwhile():
+    member = MembershipFactory.create(role="engineer")
+    keeps_plans = connection.vendor == "postgresql"
+    query = PreparedQuery(
+        lambda pk: Membership.objects.filter(pk=pk).values_list("role")
+    )
+    found = [("engineer",)]
+    assert query.rows(member.pk) == found
+
+    try:
+        set_length(100)
+        assert query.rows(member.pk) == found
+
+        # A transaction has failed and can be repeated.
+        set_length(101)
+        with (
+            pytest.raises(OperationalError) if keeps_plans else nullcontext(),
+            transaction.atomic(),
+        ):
+            query.rows(member.pk)
+        assert query.rows(member.pk) == found
+    finally:
+        set_length(Membership._meta.get_field("role").max_length)
 
 
 def test_times_are_parameters(django_assert_num_queries):

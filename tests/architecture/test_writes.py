@@ -37,7 +37,7 @@ WRITES_ELSEWHERE = {
     "accounts.triggers": (8, "installs triggers"),
     "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
     "accounts.reauthentication": (1, "allauth's form stores it in the session"),
-    "accounts.prepared": (1, "runs the reads that it has composed"),
+    "accounts.prepared": (2, "runs the reads that it has composed, discards plans"),
     "accounts.trail_search": (1, "reads addresses with hand-written SQL"),
     "accounts.optional_write": (2, "when something was last seen; may be left out"),
     "accounts.web.own_login": (1, "allauth's form sets the first password"),
