@@ -4,10 +4,10 @@ Django takes several times longer to compose such a query than PostgreSQL to ans
 the few queries of every API call, of every decision, and of the pages that are opened most.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
+from itertools import count, repeat
 from typing import Any, Final, Generic, TypeVar
 
 import psycopg
@@ -19,7 +19,7 @@ from django.db import (
     connection,
 )
 from django.db.models import Model, QuerySet
-from django.db.models.query import get_related_populators
+from django.db.models.query import ModelIterable, get_related_populators
 from psycopg.pq import TransactionStatus
 
 Single = str | int | datetime
@@ -28,14 +28,15 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 # Lists are filled up to a power of two, so that few texts are composed. Longer lists are rare.
 MAX_LIST_LENGTH: Final = 64
-# Values that stand for the parameters while the text is composed.
-_TEXT: Final = "\ufdd0 parameter {}"
-_NUMBER: Final = 0x7ED0_0000
+# Markers stand for the parameters while the text is composed.
+_NUMBER: Final = 1_500_000_000
+_NUMBERS_BETWEEN: Final = 1_000_003
 _TIME: Final = datetime(1902, 3, 4, 5, 6, 7, tzinfo=UTC)
+_TIME_BETWEEN: Final = timedelta(days=400, hours=1, minutes=1, seconds=1)
 
 
 class MissingParameter(LookupError):
-    """The composed text does not have a value that was passed."""
+    """The composed text does not have a value as it was passed."""
 
 
 class ComposedQuery:
@@ -55,30 +56,26 @@ class ComposedQuery:
 
     def rows(self, *values: Value) -> list[tuple[Any, ...]]:
         """Return the rows for some values of the parameters. One query."""
-        filled = [_filled(value) if _is_list(value) else value for value in values]
-        text = self._text(filled)
-        return text.rows(_parameters(filled)) if text else []
+        return self._found(values)
 
-    def _text(self, values: Sequence[Any]) -> "_Text | None":
-        """Return the text for values of this shape; None if an empty list matches nothing."""
-        shape = (connection.vendor, *map(_shape, values))
+    def _found(self, values: Iterable[Value]) -> list[Any]:
+        filled: list[Any] = [
+            _filled(value) if _is_list(value) else value for value in values
+        ]
+        lengths = [len(value) for value in filled if _is_list(value)]
+        if max(lengths, default=0) > MAX_LIST_LENGTH:  # Django composes it in each call
+            return list(self._compose(*filled))
+        shape = (connection.vendor, *map(_shape, filled))
         text = self._texts.get(shape)
         if text is None:
-            is_rare = any(
-                _is_list(value) and len(value) > MAX_LIST_LENGTH for value in values
-            )
             try:
-                text = _composed(
-                    self._compose,
-                    values,
-                    converts=self._is_prepared,
-                    keeps_plan=self._is_prepared and not is_rare,
-                )
+                text = _composed(self._compose, filled, is_prepared=self._is_prepared)
             except EmptyResultSet:
-                return None
-            if not is_rare:
-                self._texts[shape] = text
-        return text
+                if 0 not in lengths:  # the column cannot have a marker
+                    raise
+                return []
+            self._texts[shape] = text
+        return text.found(_parameters(filled))
 
 
 class PreparedQuery(ComposedQuery):
@@ -103,11 +100,7 @@ class PreparedObjects(PreparedQuery, Generic[ModelT]):
 
     def objects(self, *values: Value) -> list[ModelT]:
         """Return the objects for some values of the parameters. One query."""
-        filled = [_filled(value) if _is_list(value) else value for value in values]
-        text = self._text(filled)
-        if text is None:
-            return []
-        return [text.loaded(row) for row in text.rows(_parameters(filled))]
+        return self._found(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,33 +111,32 @@ class _Text:
     parameters: tuple[tuple[int | None, Any], ...]
     converters: tuple[tuple[int, tuple[Any, ...], Any], ...]
     keeps_plan: bool
-    loaded: Callable[[tuple[Any, ...]], Any]
+    load: Callable[[tuple[Any, ...]], Any] | None
 
-    def rows(self, values: list[Single]) -> list[tuple[Any, ...]]:
+    def found(self, values: Sequence[Single]) -> list[Any]:
+        """Return the rows for the values of all parameters, or the objects that `load` makes of them."""
         filled = [
             constant if number is None else values[number]
             for number, constant in self.parameters
         ]
         try:
-            found = self._rows(filled)
+            rows = self._rows(filled)
         except NotSupportedError as error:
-            if not self._has_plan:
+            if not self.keeps_plan:
                 raise
             _discard_plans(error)
-            found = self._rows(filled)
-        return [self._converted(row) for row in found] if self.converters else found
+            rows = self._rows(filled)
+        if self.converters:
+            rows = [self._converted(row) for row in rows]
+        return [*map(self.load, rows)] if self.load else rows
 
-    @property
-    def _has_plan(self) -> bool:
-        return self.keeps_plan and connection.vendor == "postgresql"
-
-    def _rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _rows(self, values: Sequence[Any]) -> list[Any]:
         with connection.cursor() as cursor:
-            if self._has_plan:
+            if self.keeps_plan:
                 # Django's own cursor writes the values into the text, so no plan could be kept.
                 cursor.cursor = psycopg.Cursor(connection.connection)
             cursor.execute(self.sql, values)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[Any] = cursor.fetchall()
         return rows
 
     def _converted(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -170,28 +162,30 @@ def _composed(
     compose: Callable[..., "QuerySet[Any, Any]"],
     values: Sequence[Value],
     *,
-    converts: bool,
-    keeps_plan: bool,
+    is_prepared: bool,
 ) -> _Text:
-    """Compose the SQL with markers in place of the values."""
-    markers: list[Single] = []
+    """Compose the SQL with markers in place of the values, and again with others.
 
-    def marker(value: Single) -> Single:
-        markers.append(_marker(value, len(markers)))
-        return markers[-1]
-
-    marked = [
-        [marker(each) for each in value] if _is_list(value) else marker(value)  # type: ignore[arg-type, union-attr]
-        for value in values
-    ]
-    compiler = compose(*marked).query.get_compiler(DEFAULT_DB_ALIAS)
-    sql, parameters = compiler.as_sql()
-    numbers = {_written(value): number for number, value in enumerate(markers)}
-    found = tuple(_numbered(each, numbers) for each in parameters)
+    A parameter is a marker both times, a constant is the same. Anything else was computed from a
+    value: it would be that of the markers in every call.
+    """
+    first, second = _marked(values, count()), _marked(values, count(-1, -1))
+    markers = zip(_parameters(first), _parameters(second), strict=True)
+    numbers = {pair: number for number, pair in enumerate(markers)}
+    rows = compose(*first)
+    compiler, other = (
+        each.query.get_compiler(DEFAULT_DB_ALIAS) for each in (rows, compose(*second))
+    )
+    (sql, constants), (other_sql, others) = compiler.as_sql(), other.as_sql()
+    if sql != other_sql:
+        raise MissingParameter(sql)
+    found = tuple(
+        _numbered(pair, numbers) for pair in zip(constants, others, strict=True)
+    )
     if {number for number, _ in found} - {None} != set(numbers.values()):
         raise MissingParameter(sql)
     selected = [each[0] for each in compiler.select]
-    converters = compiler.get_converters(selected) if converts else {}
+    converters = compiler.get_converters(selected) if is_prepared else {}
     return _Text(
         sql,
         found,
@@ -199,15 +193,13 @@ def _composed(
             (column, tuple(convert), expression)
             for column, (convert, expression) in converters.items()
         ),
-        keeps_plan,
-        _loader(compiler),
+        keeps_plan=is_prepared and connection.vendor == "postgresql",
+        load=_loader(compiler) if rows._iterable_class is ModelIterable else None,  # noqa: SLF001 - Django's own name
     )
 
 
 def _loader(compiler: Any) -> Callable[[tuple[Any, ...]], Any]:
     """Return what makes an object of a row as Django's own ModelIterable does."""
-    if compiler.klass_info is None:
-        return tuple
     model, fields = compiler.klass_info["model"], compiler.klass_info["select_fields"]
     first, end = fields[0], fields[-1] + 1
     names = [column.target.attname for column, *_ in compiler.select[first:end]]
@@ -227,15 +219,37 @@ def _loader(compiler: Any) -> Callable[[tuple[Any, ...]], Any]:
     return load
 
 
+def _marked(values: Sequence[Value], numbers: Iterator[int]) -> list[Any]:
+    """Return numbered markers in place of values."""
+    return [
+        [_marker(each, next(numbers)) for each in value]  # type: ignore[union-attr]
+        if _is_list(value)
+        else _marker(value, next(numbers))  # type: ignore[arg-type]
+        for value in values
+    ]
+
+
 def _marker(value: Single, number: int) -> Single:
+    """Return a text, number or time with little in common with that of another number.
+
+    A text changes if it is cut or trimmed, or written in capital or small letters.
+    """
     if isinstance(value, datetime):
-        return _TIME + timedelta(microseconds=number)
-    return _NUMBER + number if isinstance(value, int) else _TEXT.format(number)
+        return _TIME + number * _TIME_BETWEEN
+    if isinstance(value, int):
+        return _NUMBER + number * _NUMBERS_BETWEEN
+    return f"{number} Marker {number} "
 
 
-def _numbered(parameter: Any, numbers: dict[Single, int]) -> tuple[int | None, Any]:
-    is_marker = isinstance(parameter, Single) and parameter in numbers
-    return (numbers[parameter], None) if is_marker else (None, parameter)
+def _numbered(
+    pair: tuple[Any, Any], numbers: dict[tuple[Single, Single], int]
+) -> tuple[int | None, Any]:
+    """Return the number of the value for which both markers stand, or a constant."""
+    if all(isinstance(each, Single) for each in pair) and pair in numbers:
+        return numbers[pair], None
+    if repr(pair[0]) != repr(pair[1]):
+        raise MissingParameter(f"computed from a value: {pair[0]!r}")
+    return None, pair[0]
 
 
 def _is_list(value: Value) -> bool:
@@ -256,17 +270,20 @@ def _shape(value: Any) -> object:
 
 
 def _parameters(values: Iterable[Any]) -> list[Single]:
-    found: list[Single] = []
+    """Return all values as the database takes them: times in its own way, numbers of one size.
+
+    PostgreSQL has a plan for each combination of sizes, and psycopg would take the smallest ones.
+    """
+    found: list[Any] = []
     for value in values:
         found.extend(value) if _is_list(value) else found.append(value)
-    return [_written(value) for value in found]
-
-
-def _written(value: Single) -> Single:
-    """Return a value as Django passes it to the database, which writes times in its own way."""
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value) or value
-    return value
+    operations = connection.ops
+    for index, value in enumerate(found):
+        if isinstance(value, datetime):
+            found[index] = operations.adapt_datetimefield_value(value)
+        elif isinstance(value, int):
+            found[index] = operations.adapt_integerfield_value(value, "BigIntegerField")
+    return found
 
 
 def columns_of(model: type[Model], path: str = "") -> list[str]:

@@ -4,10 +4,11 @@ from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import BigIntegerField, F, Q, Value
 
-from accounts.models import ApiToken, Membership
+from accounts.models import ApiToken, Membership, User
 from accounts.prepared import (
     MAX_LIST_LENGTH,
     ComposedQuery,
@@ -17,6 +18,7 @@ from accounts.prepared import (
     columns_of,
     loaded,
 )
+from tests.factories import NOW
 from tests.factories.accounts import AccountFactory, MembershipFactory
 from tests.factories.keys import key_of
 from tests.factories.world import actor_for
@@ -64,6 +66,48 @@ def test_a_query_that_drops_a_parameter_is_refused():
         query.rows("x")
 
 
+@pytest.mark.parametrize(
+    "compose",
+    [
+        pytest.param(lambda text, _n, _at: Q(email__icontains=text), id="contains"),
+        pytest.param(lambda text, _n, _at: Q(email=text.lower()), id="small_letters"),
+        pytest.param(lambda text, _n, _at: Q(email=text.upper()), id="capitals"),
+        pytest.param(lambda text, _n, _at: Q(email=text.strip()), id="trimmed"),
+        pytest.param(lambda text, _n, _at: Q(email=text[:3]), id="cut"),
+        pytest.param(lambda _text, number, _at: Q(logins__lt=number + 1), id="sum"),
+        pytest.param(
+            lambda _text, number, _at: Q(logins__lt=number - 1), id="difference"
+        ),
+        pytest.param(
+            lambda _text, _n, at: Q(created_at__lt=at + timedelta(microseconds=1)),
+            id="time",
+        ),
+        pytest.param(lambda _text, _n, at: Q(created_at__date=at.date()), id="date"),
+        pytest.param(lambda _text, _n, at: Q(email=str(at.year)), id="year"),
+    ],
+)
+def test_a_query_with_something_computed_from_a_parameter_is_refused(compose):
+    query = PreparedQuery(
+        lambda text, number, at, other, until: (
+            User.objects.annotate(logins=Value(1), n=Value(2))
+            .filter(compose(text, number, at))
+            .filter(pk=text, n__in=[number, other], created_at__range=(at, until))
+            .values_list("pk")
+        )
+    )
+
+    with pytest.raises(MissingParameter):
+        query.rows("x", 5, NOW, 6, NOW)
+
+
+def test_a_query_that_matches_nothing_with_the_markers_is_refused():
+    # As on PostgreSQL a column of small numbers, which cannot have the marker of a number.
+    query = PreparedQuery(lambda pk: Membership.objects.filter(pk=pk).none())
+
+    with pytest.raises(EmptyResultSet):
+        query.rows("x")
+
+
 def test_a_row_is_loaded_with_the_types_of_its_columns():
     member = MembershipFactory.create()
     key_of(actor_for(member.user, member.account), services=("a", "b"))
@@ -80,18 +124,24 @@ def test_a_row_is_loaded_with_the_types_of_its_columns():
     assert not found._state.adding
 
 
-def test_a_frequent_query_keeps_its_plan_on_postgresql(roles):
+def test_a_frequent_query_keeps_one_plan_on_postgresql():
     member = MembershipFactory.create(role="engineer")
+    query = PreparedQuery(
+        lambda numbers, pk: (
+            Membership.objects.annotate(number=Value(70_000, BigIntegerField()))
+            .filter(number__in=numbers, pk=pk)
+            .values_list("role")
+        )
+    )
     calls = connection.settings_dict["OPTIONS"].get("prepare_threshold", 5) + 1
 
     for _ in range(calls):
-        assert roles.rows([member.account_id], "engineer") == [(member.pk,)]
+        assert query.rows([1, 70_000], member.pk) == [("engineer",)]
+        assert query.rows([70_000, 2**40], member.pk) == [("engineer",)]
 
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT custom_plans + generic_plans FROM pg_prepared_statements"
-            )
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements")
             assert cursor.fetchall() == [(1,)]
 
 
