@@ -62,13 +62,16 @@ class DirectPrices:
     next: Mapping[str, PriceVersion]
 
 
-def direct_prices_from(when: datetime, *, account: Account) -> DirectPrices:
+def direct_prices_from(
+    when: datetime, *, account: Account, slug: str = ""
+) -> DirectPrices:
     """Return the prices of `direct_prices` and those that follow them, with plan and tiers.
 
     An account with a price of its own is not concerned by that of everyone.
     """
     month = str(_calendar(account).month_at(when))
-    rows = _of_account(_NOT_ENDED.objects(account.pk, when, month), account)
+    only = [slug] if slug else []
+    rows = _of_account(_NOT_ENDED.objects(account.pk, when, month, *only), account)
     current = _by_product(row for row in rows if row.effective_from <= when)
     following: dict[str, PriceVersion] = {}
     for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
@@ -225,11 +228,15 @@ def _has_not_ended(when: datetime, month: str) -> Q:
     )
 
 
-_NOT_ENDED: Final = PreparedObjects(
-    lambda account_id, when, month: _direct(account_id).filter(
-        _has_not_ended(when, month)
-    )
-)
+def _not_ended(
+    account_id: str, when: datetime, month: str, *only: str
+) -> "QuerySet[PriceVersion]":
+    """Compose the query of `direct_prices_from`, of all products or one."""
+    rows = _direct(account_id).filter(_has_not_ended(when, month))
+    return rows.filter(plan__product__in=only) if only else rows
+
+
+_NOT_ENDED: Final = PreparedObjects(_not_ended)
 
 
 def price_state(when: datetime) -> Case:

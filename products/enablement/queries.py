@@ -358,7 +358,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
 
 def state_of(account: Account, product: Product, now: datetime) -> ProductState:
     """Return one product as the account has it."""
-    prices = direct_prices_from(now, account=account)
+    prices = direct_prices_from(now, account=account, slug=product.pk)
     return ProductState(
         product=product,
         enablement=current(account.pk, product.pk),

@@ -9,7 +9,11 @@ from accounts.errors import Conflict
 from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan
 from products.catalogue.prices import NewPrice
-from products.catalogue.queries import direct_price, direct_prices
+from products.catalogue.queries import (
+    direct_price,
+    direct_prices,
+    direct_prices_from,
+)
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.enablement.queries import products_of, state_of
@@ -68,3 +72,17 @@ def test_the_products_page_and_the_agreement_read_the_same_price_at_each_instant
     agreed_to = [state_of(acme, websockets, when).price for when in moments]
 
     assert listed == agreed_to == [first, first, dearer]
+
+
+def test_the_prices_of_one_product_are_read_alone(acme, websockets):
+    plan = websockets.plans.get(kind="direct")
+    dearer = change_price(
+        CATALOGUE, plan=plan, price=DEARER, effective_from=LATER, now=NOW
+    )
+
+    every = direct_prices_from(NOW, account=acme)
+    found = direct_prices_from(NOW, account=acme, slug="websockets")
+
+    assert len(every.current) > 1
+    assert found.current == {"websockets": every.current["websockets"]}
+    assert found.next == {"websockets": dearer} == every.next
