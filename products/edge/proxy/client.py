@@ -96,11 +96,7 @@ class ClientConnection(BufferedStream):
     def allow(self, seconds: float, timeout: EdgeError) -> None:
         """Set the deadline, and the response to a request that reaches it."""
         self.deadline = time.monotonic() + seconds
-        self._timeout = timeout
-
-    def expire(self) -> None:
-        """Stop the task at its deadline."""
-        self.stop(self._timeout)
+        self.timeout = timeout
 
     def stop(self, rejection: EdgeError | None) -> None:
         """Cancel the task. If no response has begun, the client gets this one, if there is one."""

@@ -88,17 +88,15 @@ class RequestHandler:
         await self._forward(client)
         return False
 
-    def apply(self, routes: RouteIndex, now: float) -> None:
-        """Follow a new route table; `now` is the wall clock in seconds."""
-        self.routes = routes
-        self.enforce(now)
-
     def enforce(self, now: float) -> None:
-        """Close the tunnels of services that may no longer have them (R12)."""
+        """Close the tunnels of services that may no longer have them (R12).
+
+        `now` is the wall clock in seconds.
+        """
         if self.routes is None:
             return
         revoked = self._revocation.must_close(
-            self._limiter.services, self.routes.by_service, now
+            self._limiter.by_service, self.routes.by_service, now
         )
         if revoked:
             for tunnel in self.tunnels:
@@ -212,8 +210,8 @@ class RequestHandler:
         self._limiter.release(tunnel.service, tunnel.account)
         self._meter.end(tunnel.number)
         # Otherwise it waits for the next part of a tick, with those of other tunnels.
-        if tunnel.is_closed_by_edge:
-            self._meter.flush()  # before the connections are closed
+        if not (tunnel.client.gone and tunnel.origin.gone):
+            self._meter.flush()  # before the edge closes it
 
     def _note(self, client: ClientConnection, *, refused: str = "") -> None:
         at_us = time.time_ns() // 1000

@@ -80,8 +80,10 @@ class OriginConnector:
             ),
         )
         _keep_alive(transport.get_extra_info("socket").fileno(), address)
-        if origin.use_tls:
-            _require_http11(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls and tls.selected_alpn_protocol() not in {None, "http/1.1"}:
+            transport.close()
+            raise ErrorResponse(EdgeError.ORIGIN_PROTOCOL)
         return stream
 
 
@@ -94,10 +96,3 @@ def _keep_alive(descriptor: int, address: str) -> None:
             connected.setsockopt(level, option, value)
     finally:
         connected.detach()
-
-
-def _require_http11(transport: asyncio.BaseTransport) -> None:
-    chosen = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-    if chosen not in {None, "http/1.1"}:
-        transport.close()
-        raise ErrorResponse(EdgeError.ORIGIN_PROTOCOL)

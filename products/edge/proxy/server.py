@@ -64,7 +64,9 @@ class Server:
         client = ClientConnection(
             client_address(peer), self._limits, self._limiter, self._meter
         )
-        client.rejection = self._rejection(client.address)
+        client.rejection = self._limiter.rejection(client.address)
+        if self.descriptors + 2 > self._limits.connections:
+            client.rejection = EdgeError.CONNECTION_LIMIT
         if client.rejection is None:
             self._limiter.take(client)
         else:
@@ -87,17 +89,12 @@ class Server:
     def sweep(self, now: float) -> None:
         """Stop what has reached its deadline; `now` is the monotonic clock, in seconds."""
         for client in [client for client in self.clients if now >= client.deadline]:
-            client.expire()
+            client.stop(client.timeout)
 
     def abort_all(self) -> None:
         """End all connections immediately."""
         for client in self.clients:
             client.stop(None)
-
-    def _rejection(self, address: str) -> EdgeError | None:
-        if self.descriptors + 2 > self._limits.connections:
-            return EdgeError.CONNECTION_LIMIT
-        return self._limiter.rejection(address)
 
     async def _serve(
         self,

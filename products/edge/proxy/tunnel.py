@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from products.edge.contract import Route
 from products.edge.errors import EdgeError, ErrorResponse
@@ -147,11 +147,6 @@ class Tunnel:
         if client.ended:
             here.eof_received()
 
-    @property
-    def is_closed_by_edge(self) -> bool:
-        """Whether the edge closes it, although a side is still there."""
-        return not (self.client.gone and self.origin.gone)
-
     def counts(self) -> tuple[int, int]:
         """Return the bytes from and to the client, without what is still buffered here.
 
@@ -247,26 +242,21 @@ class TunnelLimiter:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._by_service: Counter[str] = Counter()
+        self.by_service: Counter[str] = Counter()
         self._by_account: Counter[str] = Counter()
-
-    @property
-    def services(self) -> Iterable[str]:
-        """The services that have tunnels."""
-        return self._by_service
 
     def take(self, route: Route) -> None:
         """Count a tunnel that is to be opened. Raises ErrorResponse above a limit."""
-        if self._by_service[route.service] >= self._limits.tunnels_per_service:
+        if self.by_service[route.service] >= self._limits.tunnels_per_service:
             raise ErrorResponse(EdgeError.SERVICE_LIMIT)
         if self._by_account[route.account] >= self._limits.tunnels_per_account:
             raise ErrorResponse(EdgeError.ACCOUNT_LIMIT)
-        self._by_service[route.service] += 1
+        self.by_service[route.service] += 1
         self._by_account[route.account] += 1
 
     def release(self, service: str, account: str) -> None:
         """Stop counting a tunnel."""
-        for counter, key in ((self._by_service, service), (self._by_account, account)):
+        for counter, key in ((self.by_service, service), (self._by_account, account)):
             counter[key] -= 1
             if not counter[key]:
                 del counter[key]

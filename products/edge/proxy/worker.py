@@ -171,7 +171,8 @@ class Worker:
 
     def _apply(self, update: WorkerUpdate) -> None:
         if update.table is not None:
-            self.handler.apply(RouteIndex(update.table), time.time())
+            self.handler.routes = RouteIndex(update.table)
+            self.handler.enforce(time.time())
             self._roll_over_months()
         self._store_has_capacity = update.store_has_capacity
 
@@ -249,13 +250,6 @@ def _within_descriptors(limits: Limits) -> Limits:
     )
 
 
-def _calm_collector() -> None:
-    # Collecting rarely is quicker; connections leave no reference cycles behind.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
-
-
 async def _main() -> None:
     channel = await WorkerChannel.over(socket.socket(fileno=sys.stdin.fileno()))
     start = await channel.receive(WorkerStart)
@@ -263,7 +257,10 @@ async def _main() -> None:
         return
     try:
         worker = Worker(start, channel)
-        _calm_collector()
+        # Collecting rarely is quicker; connections leave no reference cycles behind.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
         await worker.run()
     except OSError as error:
         channel.send(WorkerReport(failure=str(error)))

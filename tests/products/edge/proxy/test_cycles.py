@@ -84,7 +84,7 @@ def make_server(to, folder):
     log = AccessLog("edge-1", folder / "log", tls, resolver)
     handler = RequestHandler(limits, OriginConnector(limits, tls, resolver), meter, log)
     routes = (route("a.test", to=origin(to)),)
-    handler.apply(RouteIndex(RouteTable(format=2, revision=1, routes=routes)), 0)
+    handler.routes = RouteIndex(RouteTable(format=2, revision=1, routes=routes))
     return Server(limits, handler, meter)
 
 
