@@ -153,7 +153,6 @@ class PortalLink:
             settings.name,
             data / "usage",
             client.usage,
-            keep_seconds=settings.keep_seconds,
             max_bytes=settings.store_bytes,
         )
 

@@ -68,7 +68,6 @@ class Settings:
     store_megabytes: Annotated[
         int, "size of the usage store; when full, new WebSockets get 503"
     ] = 2048
-    keep_seconds: float = 24 * 3600.0  # acknowledged usage, for a restored portal
     take_over: Annotated[
         bool, "start beside a running edge of this name and port, then drain that one"
     ] = False

@@ -39,6 +39,7 @@ from products.instants import instant_of
 log = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 60.0  # a folder without a store for so long is of a dead process
+_KEEP_SECONDS = 24 * 3600.0  # what is acknowledged, for a portal that is restored
 _KEEPALIVE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 # Read together, so that readings which change meanwhile are sent as they were. So even an
 # edge that is always busy can say that everything up to an instant has arrived.
@@ -74,12 +75,11 @@ class Reporter:
         folder: Path,
         send: Callable[[UsageReport], UsageAnswer],
         *,
-        keep_seconds: float,
         max_bytes: int,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Report the instances in a folder; acknowledged readings stay `keep_seconds`.
+        """Report the instances in a folder; acknowledged readings stay for 24 hours.
 
         The oldest go earlier if all together take more than half of `max_bytes`. `send`
         raises PortalUnreachable or PortalErrorResponse.
@@ -87,7 +87,6 @@ class Reporter:
         self._edge = edge
         self._folder = folder
         self._send_report = send
-        self._keep_seconds = keep_seconds
         self._max_bytes = max_bytes
         self._clock = clock
         self._elapsed = elapsed
@@ -355,9 +354,7 @@ class Reporter:
         runs can write between two transactions.
         """
         kept = min(1.0, max(0.0, 2 - 2 * self._used_bytes / self._max_bytes))
-        before = self._clock() - (
-            kept * self._keep_seconds if is_writable else -math.inf
-        )
+        before = self._clock() - (kept * _KEEP_SECONDS if is_writable else -math.inf)
         if not is_writable:
             log.error("The disk accepts nothing; what has arrived is not kept.")
         used_bytes = unsent = 0

@@ -58,7 +58,6 @@ def reporter_for(root, client, *, now=None, max_bytes=10**9, clock=None, elapsed
         "edge-1",
         root,
         client.usage,
-        keep_seconds=DAY,
         max_bytes=max_bytes,
         clock=clock or (lambda: time.time() if now is None else now),
         elapsed=elapsed or time.monotonic,
