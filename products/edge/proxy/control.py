@@ -27,7 +27,7 @@ from products.edge.usage.instances import is_running
 
 log = logging.getLogger(__name__)
 
-_LOCK_SECONDS = 0.1
+_LOCK_SECONDS = 0.1  # between two looks whether another edge has exited
 _FIRST_DELAY_SECONDS = 0.5  # before a worker that exited is started again
 _FIRST_TABLE_SECONDS = 2.0
 
@@ -37,7 +37,7 @@ class _RunningWorker:
     """A worker, from its start until it has exited."""
 
     channel: WorkerChannel
-    process: asyncio.subprocess.Process | None = None
+    process: asyncio.subprocess.Process
     status: EdgeStatus | None = None  # from when it serves on
 
 
@@ -74,7 +74,7 @@ class ControlProcess:
             loop.add_signal_handler(number, self._stop_workers)
         jobs = start_periodic(
             (self._settings.poll_seconds, self._follow_table),
-            (0.0, self._report_usage),
+            (_LOCK_SECONDS, self._report_usage),
         )
         jobs.append(asyncio.ensure_future(self._announce()))
         if self._portal.table is None:
@@ -120,9 +120,11 @@ class ControlProcess:
             worker.channel.send(update)
 
     async def _announce(self) -> None:
-        """Print where the edge listens, once all workers do."""
+        """Print where the edge listens, once all workers do; then take over."""
         await self._all_serve.wait()
         announce(self._settings, self._held)
+        if not self._lock.is_held:
+            self._lock.ask_holder_to_stop()
 
     async def _follow_table(self) -> None:
         table = await self._portal.poll(self.status())
@@ -131,15 +133,9 @@ class ControlProcess:
             await self._portal.save()
         self._has_polled.set()
 
-    async def _take_over(self) -> None:
-        await self._all_serve.wait()
-        self._lock.ask_holder_to_stop()
-        while not self._lock.take():  # noqa: ASYNC110 - a lock has no event
-            await asyncio.sleep(_LOCK_SECONDS)
-
     async def _report_usage(self) -> None:
-        if not self._lock.is_held:
-            await self._take_over()
+        if not (self._lock.is_held or self._lock.take()):
+            return  # another edge reports until it has exited
         pause = await self._portal.report(
             self._is_running, is_writable=self._store_is_writable()
         )
@@ -155,8 +151,7 @@ class ControlProcess:
         self._stopping.set()
         for worker in self._workers.values():
             with contextlib.suppress(ProcessLookupError):
-                if worker.process is not None:
-                    worker.process.send_signal(signal.SIGTERM)
+                worker.process.send_signal(signal.SIGTERM)
 
     async def _keep_worker(self) -> None:
         backoff = RestartBackoff(_FIRST_DELAY_SECONDS)
@@ -183,19 +178,19 @@ class ControlProcess:
     async def _run_worker(self, instance: str) -> None:
         here, there = socket.socketpair()
         with there:
-            channel = await WorkerChannel.over(here)
-            worker = self._workers[instance] = _RunningWorker(channel)
-            update = self._update(self._portal.table)
-            channel.send(WorkerStart(self._settings, instance, update))
-            worker.process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "products.edge.proxy.worker"),
                 stdin=there.fileno(),
                 start_new_session=True,  # Ctrl-C in a terminal reaches only this process
             )
+        channel = await WorkerChannel.over(here)
+        worker = self._workers[instance] = _RunningWorker(channel, process)
+        update = self._update(self._portal.table)
+        channel.send(WorkerStart(self._settings, instance, update))
         if self._stopping.is_set():
-            worker.process.terminate()
+            process.terminate()
         await self._receive(worker)
-        await worker.process.wait()
+        await process.wait()
 
     async def _receive(self, worker: _RunningWorker) -> None:
         while (report := await worker.channel.receive(WorkerReport)) is not None:
