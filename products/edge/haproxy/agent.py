@@ -24,6 +24,7 @@ from products.edge.haproxy.connections import LIMIT_ERRORS, MeteringSession, not
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.maps import ALL_SERVICES
 from products.edge.haproxy.process import (
+    MASTER_SOCKET,
     ConfigRejected,
     HAProxy,
     HAProxyUnreachable,
@@ -154,7 +155,7 @@ class Agent:
             revision=self._revision,
             open_connections=len(session.meter.open) if session else 0,
             rejected_connections=self._rejected,
-            log_lines_dropped=dropped + (session.unannounced if session else 0),
+            log_lines_dropped=dropped + (len(session.unannounced) if session else 0),
             store_is_writable=self._store_is_writable,
         )
 
@@ -236,12 +237,10 @@ class Agent:
     async def _report_usage(self) -> None:
         await self._may_report.wait()
         pause = await self._portal.report(
-            self._may_be_written, is_writable=self._store_is_writable
+            lambda name: self._session is None or self._session.instance == name,
+            is_writable=self._store_is_writable,
         )
         await asyncio.sleep(pause)
-
-    def _may_be_written(self, instance: str) -> bool:
-        return self._session is None or instance == self._session.instance
 
     def _take_line(self, line: dict[str, Any]) -> None:
         if line["ev"] in LIMIT_ERRORS:
@@ -365,7 +364,8 @@ class Agent:
         while self._session is None and not self._is_refused and await self._goes_on():
             pass
         # During a reload, HAProxy does not answer for a moment.
-        while await self._haproxy.find() is None and self._haproxy.can_answer():
+        socket_file = self._folder / MASTER_SOCKET
+        while await self._haproxy.find() is None and socket_file.exists():
             if not await self._goes_on():
                 break
         # HAProxy still runs: count what ended while no agent received lines.

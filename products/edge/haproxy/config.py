@@ -217,6 +217,7 @@ _CONSTANTS: dict[str, object] = {
     "TEXT": _TEXT,
     "RETRIES": MIN_SERVERS - 1,
     "KEEPALIVE_SECONDS": _LIVENESS[socket.TCP_KEEPIDLE],
+    "UNACKNOWLEDGED_MS": _UNACKNOWLEDGED_MS,
     "EXPIRE_MS": EXPIRE_MS,
     "MORE_HOST_CHARACTERS": MAX_HOST_LENGTH - 1,
     # Names that differ from a protected one by underscores.
@@ -249,7 +250,11 @@ def _common(
             "IDLE_MS": _ms(limits.idle_seconds),
             "HALF_OPEN_MS": _ms(limits.half_open_seconds),
             "TABLE_ADDRESSES": 2 * accepted,
-            "BINDS": _binds(settings, certificates),
+            "HOST": f"[{settings.bind}]" if ":" in settings.bind else settings.bind,
+            "PORT": settings.port,
+            "HAS_TLS": int(bool(settings.tls_port and settings.tls_certificates)),
+            "TLS_PORT": settings.tls_port,
+            "STRICT": "" if certificates.has_default else "strict-sni",
             "REJECTED_PER_ADDRESS": per_address + REJECTION_SLOTS,
             "MAX_CONNECTIONS": limits.connections,
             "MAX_PER_ADDRESS": per_address,
@@ -261,17 +266,6 @@ def _common(
 
 def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _binds(settings: Settings, certificates: CertificateList) -> str:
-    host = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
-    common = f"backlog 4096 tcp-ut {_UNACKNOWLEDGED_MS}ms proto h1"
-    lines = f"    bind {host}:{settings.port} {common}"
-    if settings.tls_port and settings.tls_certificates:
-        tls = "ssl crt-list certificates.list alpn http/1.1"
-        strict = "" if certificates.has_default else " strict-sni"
-        lines += f"\n    bind {host}:{settings.tls_port} {common} {tls}{strict}"
-    return lines
 
 
 # A table changes for one service, and is written for all.

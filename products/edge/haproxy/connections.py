@@ -158,7 +158,8 @@ class MeteringSession:
         self._route_of = route_of
         self._polls = 0
         self._missing: set[int] = set()
-        self._unannounced: set[int] = set()  # without an accept line, so far
+        # Connections that had no accept line so far, and so none in the customer's log.
+        self.unannounced: set[int] = set()
         for connection in self.store.open_connections():
             self._resume(connection)
         self._requests = RequestTotals(
@@ -170,17 +171,12 @@ class MeteringSession:
         """How many connections each service has open."""
         return Counter(one.service for one in self.meter.open.values())
 
-    @property
-    def unannounced(self) -> int:
-        """How many connections had no accept line, and so none in the customer's log."""
-        return len(self._unannounced)
-
     def take(self, line: dict[str, Any]) -> None:
         """Count a line: a connection's first or final record, or a forwarded request."""
         event, service = line["ev"], line["svc"]
         if event == "accept":
             number = number_of(line["id"])
-            self._unannounced.discard(number)
+            self.unannounced.discard(number)
             self._begin(number, service, int(line["at"]))
         elif event == "end" and line["kind"] == "web":
             self._requests.ended(line["pid"], service, line["up"], line["down"])
@@ -310,7 +306,7 @@ class MeteringSession:
         """Return a connection that the table or its end line names; None if it has ended."""
         number = number_of(name)
         if self._begin(number, service, started_us):
-            self._unannounced.add(number)
+            self.unannounced.add(number)
         return self.meter.open.get(number)
 
     def _read(self, entry: TableEntry, *, is_new: bool = True) -> OpenConnection | None:

@@ -238,10 +238,6 @@ class HAProxy:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGUSR1 if drain else signal.SIGTERM)
 
-    def can_answer(self) -> bool:
-        """Return whether HAProxy can be asked; not if its folder was removed."""
-        return (self._folder / MASTER_SOCKET).exists()
-
     async def stop_own(self) -> None:
         """Stop the HAProxy that this agent has started, if any."""
         if self._child is not None:

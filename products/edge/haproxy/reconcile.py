@@ -124,27 +124,21 @@ def write_certificate_list(source: Path, target: Path) -> CertificateList:
     for path in sorted(
         source.glob("*.pem"), key=lambda path: (path.stem != _DEFAULT_CERTIFICATE, path)
     ):
-        if problem := _certificate_problem(path):
-            log.warning("The certificate %s is not used: %s", path.name, problem)
-            continue
-        valid.append(path)
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        try:
+            if not _LISTABLE_PATH.fullmatch(str(path.resolve())):
+                raise OSError("HAProxy cannot read a path with such characters.")  # noqa: TRY301
+            load_certificate(client_tls(), path)
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:  # includes ssl.SSLError
+            log.warning("The certificate %s is not used: %s", path.name, error)
+        else:
+            valid.append(path)
     lines = "".join(f"{path.resolve()}\n" for path in valid)
     listing = target / _CERTIFICATE_LIST
     if not listing.exists() or listing.read_text() != lines:
         atomic_write(listing, lines.encode())
     has_default = any(path.stem == _DEFAULT_CERTIFICATE for path in valid)
     return CertificateList(digest.hexdigest(), has_default)
-
-
-def _certificate_problem(path: Path) -> str:
-    if not _LISTABLE_PATH.fullmatch(str(path.resolve())):
-        return "HAProxy cannot read a path with such characters."
-    try:
-        load_certificate(client_tls(), path)
-    except OSError as error:  # includes ssl.SSLError
-        return str(error)
-    return ""
 
 
 class ConfigReconciler:

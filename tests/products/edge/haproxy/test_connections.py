@@ -70,9 +70,9 @@ def test_a_connection_without_an_accept_line_is_counted_from_the_table(metering)
 
     (entry,) = metering.readings().values()
     assert (entry.number, entry.started_us) == (number_of(connection), started_us)
-    assert metering.session.unannounced == 1
+    assert len(metering.session.unannounced) == 1
     announce(metering, connection, started_us)
-    assert metering.session.unannounced == 0
+    assert len(metering.session.unannounced) == 0
 
 
 def test_a_connection_missing_from_the_table_ends_when_it_was_last_seen(metering):
@@ -136,7 +136,7 @@ def test_ended_connections_are_not_counted_again_by_another_agent(metering):
     after.close()
 
     assert after.readings() == before
-    assert after.session.unannounced == 0
+    assert len(after.session.unannounced) == 0
 
 
 def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(metering):

@@ -116,7 +116,7 @@ def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path)
     asyncio.run(polls())
 
     assert not session.meter.open
-    assert session.unannounced == 1
+    assert len(session.unannounced) == 1
 
 
 def session_in(folder, identity="1@1"):
