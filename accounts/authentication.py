@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
@@ -47,6 +48,18 @@ class SecondFactorNeeded(Forbidden):
     """The owner of the token has no second factor, which the operator or an account requires."""
 
     code = "second_factor_needed"
+
+
+class UserBackend(AuthenticationBackend):  # type: ignore[misc]
+    """Checks passwords as allauth does; every page reads the user of its session."""
+
+    def get_user(self, user_id: str) -> User | None:
+        """Return the user of a session; None if they are not active or do not exist."""
+        found = next(iter(_USER.objects(user_id)), None)
+        return found if found is not None and found.is_active else None
+
+
+_USER = PreparedObjects(lambda user_id: User.objects.filter(pk=user_id))
 
 
 def client_address(request: HttpRequest) -> str:

@@ -10,10 +10,17 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.prepared import PreparedObjects
 
 _PREFIX: Final = "k-"  # of keys; no secret has a hyphen
 _DIGITS: Final = 38
+_NOT_EXPIRED: Final = PreparedObjects(
+    lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now)
+)
 
 
 class SessionStore(DatabaseStore):
@@ -26,6 +33,13 @@ class SessionStore(DatabaseStore):
         super().__init__(
             _key_of(session_key) if session_key and is_secret else session_key
         )
+
+    def _get_session_from_db(self) -> Session | None:
+        """Return the row unless it has expired, as Django does; every page reads it."""
+        found = _NOT_EXPIRED.objects(self.session_key or "", timezone.now())
+        if not found:
+            self._session_key = None
+        return next(iter(found), None)
 
     def _get_new_session_key(self) -> str:
         secret: str = super()._get_new_session_key()  # type: ignore[misc]

@@ -47,7 +47,6 @@ AT_ONCE = 5_000
 SAMPLE = 40  # accounts whose pages are measured, each once
 ENTRIES = 60  # in the trail of each of these; a page shows 50
 GOAL_MS = 150.0
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 CONNECTIONS = [
     int(each)
     for each in os.environ.get("CONNECTIONS", "0,3000,9500,1000000").split(",")
@@ -199,7 +198,7 @@ def measured(accounts: Sequence[Account], staff: Actor) -> Iterator[Answers]:
 def signed_in(user: User) -> Client:
     """Return a client with a session of the user, whose first page is loaded."""
     client = Client()
-    client.force_login(user, BACKEND)
+    client.force_login(user)
     client.get("/help/")
     return client
 

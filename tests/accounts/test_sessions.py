@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from tests.factories.accounts import PASSWORD
@@ -51,3 +52,22 @@ def test_signing_in_changes_the_cookie_and_signing_out_ends_it(sam):
 
     assert cookie not in {"a" * 32, ""}
     assert (inside, outside) == (200, 302)
+
+
+def test_a_session_that_has_expired_signs_no_one_in(sam, browser):
+    client = browser(sam)
+    before = client.get(PAGE).status_code
+
+    Session.objects.update(expire_date=timezone.now())
+
+    assert (before, client.get(PAGE).status_code) == (200, 302)
+
+
+def test_a_user_who_is_no_longer_active_is_signed_out(sam, browser):
+    client = browser(sam)
+    before = client.get("/help/").context["user"].is_authenticated
+
+    User.objects.filter(pk=sam.user_id).update(is_active=False)
+
+    assert before
+    assert not client.get("/help/").context["user"].is_authenticated

@@ -28,7 +28,7 @@ def client_with_session(user: User, confirmed_at: float | None) -> Client:
     """
     session = SessionStore()
     session[SESSION_KEY] = user.pk
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     if confirmed_at is not None:
         session.update(_confirmation(user.pk, confirmed_at, "password"))

@@ -60,7 +60,6 @@ from tests.factories.webhooks import WebhookFactory
 # Where allauth keeps the last re-authentication in a session.
 REAUTHENTICATED_USER = "account_authentication_methods_user"
 REAUTHENTICATIONS = "account_authentication_methods"
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE_TABLES = (
     Product,
     Plan,
@@ -222,7 +221,7 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
 def session_of(actor: Actor) -> str:
     """Sign a person in and return the session's cookie; they have just been re-authenticated."""
     client = Client()
-    client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
+    client.force_login(User.objects.get(pk=actor.user_id))
     session = client.session
     now = time.time()
     # As of a page just opened, so that the next one does not write it.

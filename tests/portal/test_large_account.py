@@ -68,7 +68,7 @@ def client(large, db):
 def signed_in(person):
     """Return the browser of a person, who has just confirmed who they are."""
     client = Client()
-    client.force_login(person, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(person)
     confirm(client, person.pk, time.time())
     return client
 

@@ -68,7 +68,7 @@ def test_an_existing_user_signs_in_and_joins(acme, link, browser):
         f'href="/accounts/login/?next={link.replace(":", "%3A")}"'
         in page.content.decode()
     )
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     client.post(link)
 
     assert Membership.objects.get(account=acme, user=user).role == "engineer"

@@ -79,7 +79,7 @@ def test_a_form_opened_before_switching_accounts_is_refused(acme, globex):
     jo = member(acme, "Jo", Role.SUPERUSER)
     MembershipFactory.create(account=globex, user=jo, role=Role.SUPERUSER.value)
     client = Client(enforce_csrf_checks=True)
-    client.force_login(jo, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(jo)
     client.get("/services/")
     token = {"csrfmiddlewaretoken": client.cookies["tollgate_csrf"].value}
 

@@ -154,10 +154,7 @@ def test_the_page_says_before_a_void_whether_the_month_is_invoiced_again(
     client, ada, final, now, words, is_again
 ):
     with time_machine.travel(now, tick=False):
-        client.force_login(
-            User.objects.get(pk=ada.user_id),
-            "django.contrib.auth.backends.ModelBackend",
-        )
+        client.force_login(User.objects.get(pk=ada.user_id))
         page = client.get(reverse("admin:billing_invoice_void", args=[final.pk]))
 
     void_invoice(ada, invoice=final, reason="Wrong buyer.", now=now)

@@ -53,10 +53,7 @@ def standard_price():
 def browser(actor):
     """Sign an actor in, who has just re-authenticated."""
     client = Client()
-    client.force_login(
-        User.objects.get(pk=actor.user_id),
-        "django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(User.objects.get(pk=actor.user_id))
     confirm(client, actor.user_id, time.time())
     return client
 

@@ -17,7 +17,7 @@ from tests.factories.sessions import confirm
 def client(sam):
     client = Client()
     user = User.objects.get(pk=sam.user_id)
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     confirm(client, sam.user_id, time.time())
     return client
 
