@@ -135,19 +135,17 @@ def recorded_change(
         if lock is not None:
             list(lock.select_for_update().order_by("pk"))
         trail = Trail(on.account_id, also, now)
-        for key in sorted(trail.entries):
-            trail.now = max(trail.now, lock_head(key).at or now)
+        heads = [lock_head(key) for key in sorted(trail.entries)]
+        trail.now = max(now, *(head.at or now for head in heads))
         policy.require(actor, permission, on)
         yield trail
         if not any(trail.entries.values()):
             raise NothingRecorded(f"{permission} changed something and noted nothing.")
         source = entry_source(actor)
         events = []
-        for key in sorted(trail.entries):
-            if trail.entries[key]:
-                events += append(
-                    key, trail.entries[key], source=source, at=trail.now, clock=now
-                )
+        for head in heads:
+            if entries := trail.entries[head.account_id]:
+                events += append(head, entries, source=source, at=trail.now, clock=now)
         _move_routes(trail)
         index_terms(events)
 
@@ -159,9 +157,10 @@ def _move_routes(trail: Trail) -> None:
         for key, entries in trail.entries.items()
         if any(entry.event.affects_routes for entry in entries)
     ]
-    Account.objects.filter(pk__in=moved).update(
-        routes_revision=F("routes_revision") + 1
-    )
+    if moved:
+        Account.objects.filter(pk__in=moved).update(
+            routes_revision=F("routes_revision") + 1
+        )
 
 
 def record_refusal(
@@ -198,11 +197,11 @@ def record_refusal(
         outcome=Outcome.REFUSED,
     )
     with transaction.atomic(durable=True):
-        lock_head(on.account_id)
+        head = lock_head(on.account_id)
         source = entry_source(actor)
         since = now - repeated_within
         if repeated_within and count_repeat(
             on.account_id, entry, source=source, since=since, now=now
         ):
             return
-        index_terms(append(on.account_id, [entry], source=source, at=now))
+        index_terms(append(head, [entry], source=source, at=now))

@@ -59,12 +59,8 @@ def fill(count: int) -> list[str]:
             for number in range(BATCH)
         ]
         with transaction.atomic():
-            lock_head(account)
-            index_terms(
-                append(
-                    account, entries, source=source, at=NOW + timedelta(seconds=batch)
-                )
-            )
+            head, at = lock_head(account), NOW + timedelta(seconds=batch)
+            index_terms(append(head, entries, source=source, at=at))
     return accounts
 
 
@@ -84,8 +80,7 @@ def run() -> list[str]:
     count = int(os.environ.get("EVENTS", "100000"))
     client = Client()
     client.force_login(
-        User.objects.create_user("bench@example.com", name="Bench", is_staff=True),
-        backend="django.contrib.auth.backends.ModelBackend",
+        User.objects.create_user("bench@example.com", name="Bench", is_staff=True)
     )
     began = time.perf_counter()
     accounts = fill(count)

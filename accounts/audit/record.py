@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from accounts.actor import ActorType, Interface
 from accounts.audit.chain import GENESIS, canonical, commitment, event_hash
@@ -19,6 +20,7 @@ from accounts.audit.models import (
 )
 from accounts.audit.search_terms import terms_of
 from accounts.audit.vocabulary import Event, Outcome
+from accounts.prepared import PreparedObjects
 
 SALT_BYTES = 16
 # The client chooses the request id and the user agent; a limit keeps them from filling the table.
@@ -98,32 +100,33 @@ def count_repeat(
     return True
 
 
-def lock_head(account_id: str) -> ChainHead:
-    """Lock the head of an account's chain until the transaction ends; creates it if there is none.
+_HEAD: Final = PreparedObjects(
+    lambda account_id: ChainHead.objects.select_for_update().filter(pk=account_id)
+)
 
-    Raises TransactionManagementError outside a transaction.
-    """
-    heads = ChainHead.objects.select_for_update()
-    head = heads.filter(pk=account_id).first()
-    if head is None:
+
+def lock_head(account_id: str) -> ChainHead:
+    """Lock the head of an account's chain until the transaction ends; creates it if there is none."""
+    found = _HEAD.objects(account_id)
+    if not found:
         # If two transactions create the head concurrently, the second one waits here.
         ChainHead.objects.bulk_create(
             [ChainHead(account_id=account_id, event_hash=GENESIS)],
             ignore_conflicts=True,
         )
-        head = heads.get(pk=account_id)
-    return head
+        found = _HEAD.objects(account_id)
+    return found[0]
 
 
 def append(
-    account_id: str,
+    head: ChainHead,
     entries: Sequence[NewEntry],
     *,
     source: EntrySource,
     at: datetime,
     clock: datetime | None = None,
 ) -> list[AuditEvent]:
-    """Append entries to an account's chain, in order, within the caller's transaction.
+    """Append entries to the chain of a locked head, in order; the head is then that of the chain.
 
     `clock` is what the writer's clock said if `at` is another time; the entries keep it.
     Raises ValueError for no entries and for values without a canonical form (floats, times, model
@@ -131,14 +134,13 @@ def append(
     """
     if not entries:
         raise ValueError("nothing to append")
-    head = lock_head(account_id)
     # Clocks of processes differ, and a later request may commit first. Within a chain time never
     # decreases, so the order by sequence and the order by time are the same.
     clock, at = clock or at, max(at, head.at or at)
     events: list[AuditEvent] = []
     personal: list[tuple[AuditEvent, list[PersonalData]]] = []
     for entry in entries:
-        values = _personal_data(account_id, head.sequence + 1, source)
+        values = _personal_data(head.account_id, head.sequence + 1, source)
         event = _event(head, entry, source=source, at=at, clock=clock, personal=values)
         head.sequence, head.event_hash, head.at = event.sequence, event.event_hash, at
         events.append(event)

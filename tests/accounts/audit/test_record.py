@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.audit.chain import GENESIS, event_hash
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.queries import personal_data_of, verify
-from accounts.audit.record import EntrySource, NewEntry, append
+from accounts.audit.record import EntrySource, NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, SAM, write
 
@@ -190,7 +190,7 @@ def test_an_entry_without_a_canonical_form_is_refused(value):
 
 def test_appending_no_entries_is_refused():
     with pytest.raises(ValueError, match="nothing to append"), transaction.atomic():
-        append("acme", [], source=SAM, at=NOON)
+        append(lock_head("acme"), [], source=SAM, at=NOON)
 
 
 @pytest.mark.parametrize(

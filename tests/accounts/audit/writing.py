@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from accounts.actor import ActorType, Interface
-from accounts.audit.record import EntrySource, NewEntry, append, index_terms
+from accounts.audit.record import EntrySource, NewEntry, append, index_terms, lock_head
 from accounts.audit.vocabulary import Event
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
@@ -45,6 +45,7 @@ BILLED = NewEntry(
 def write(account_id="acme", *entries, source=SAM, at=NOON):
     """Append entries in a transaction, as recorded_change does; by default one of a product."""
     with transaction.atomic():
-        events = append(account_id, entries or (ENABLED,), source=source, at=at)
+        head = lock_head(account_id)
+        events = append(head, entries or (ENABLED,), source=source, at=at)
         index_terms(events)
     return events

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
-from accounts.audit.record import NewEntry, append
+from accounts.audit.record import NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event
 from accounts.change import entry_source
 from accounts.commands.sign_in import note_login
@@ -80,7 +80,7 @@ def test_home_shows_an_event_of_a_newer_version_of_the_code(browser, sam, acme):
     )
     source = entry_source(sam)
     with transaction.atomic():
-        append(acme.pk, [entry], source=source, at=NOW)
+        append(lock_head(acme.pk), [entry], source=source, at=NOW)
 
     assert "Sam product.paused: WebSockets" in text_of(browser(sam).get("/"))
 
