@@ -48,9 +48,9 @@ def direct_prices(
     everyone, and prices start and end with its months. If a plan has prices for several meters,
     this is the first of METERS. Every page and command reads the same price here.
     """
-    rows = _direct(account.pk if account else None).filter(in_force(when, account))
-    if slug:
-        rows = rows.filter(plan__product_id=slug)
+    month = str(_calendar(account).month_at(when))
+    only = [slug] if slug else []
+    rows = _IN_FORCE.objects(account.pk if account else "", when, month, *only)
     return _by_product(_of_account(rows, account))
 
 
@@ -83,13 +83,15 @@ def direct_prices_from(
     return DirectPrices(current, following)
 
 
-def _direct(account_id: str | None) -> "QuerySet[PriceVersion]":
-    return PriceVersion.objects.filter(
+def _direct(account_id: str, *only: str) -> "QuerySet[PriceVersion]":
+    """Return the direct prices of everyone and of an account, of all products or one."""
+    rows = PriceVersion.objects.filter(
         Q(plan__account=None) | Q(plan__account=account_id),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
         withdrawn_at=None,
     ).select_related("plan")
+    return rows.filter(plan__product__in=only) if only else rows
 
 
 def _by_product(prices: Iterable[PriceVersion]) -> dict[str, PriceVersion]:
@@ -121,8 +123,8 @@ def prices_on(
     plan: Plan, when: datetime, account: Account | None = None
 ) -> list[PriceVersion]:
     """Return a plan's prices at an instant, one per meter, in the order of METERS."""
-    in_plan = plan.prices.filter(in_force(when, account)).select_related("plan")
-    rows = _of_account(in_plan, account)
+    month = str(_calendar(account).month_at(when))
+    rows = _of_account(_OF_PLAN.objects(plan.pk, when, month), account)
     found = {row.meter: row for row in sorted(rows, key=_precedence)}
     return sorted(found.values(), key=_precedence, reverse=True)
 
@@ -211,9 +213,8 @@ def tiered_price(version: PriceVersion) -> TieredPrice:
     )
 
 
-def in_force(when: datetime, account: Account | None = None) -> Q:
-    """Return the condition of a price version that is in force for an account at an instant."""
-    month = str(_calendar(account).month_at(when))
+def _is_in_force(when: datetime, month: str) -> Q:
+    """Return the condition of a price version at an instant, in a month of the account."""
     has_started = Q(from_month="", effective_from__lte=when) | Q(
         from_month__gt="", from_month__lte=month
     )
@@ -228,15 +229,21 @@ def _has_not_ended(when: datetime, month: str) -> Q:
     )
 
 
-def _not_ended(
-    account_id: str, when: datetime, month: str, *only: str
-) -> "QuerySet[PriceVersion]":
-    """Compose the query of `direct_prices_from`, of all products or one."""
-    rows = _direct(account_id).filter(_has_not_ended(when, month))
-    return rows.filter(plan__product__in=only) if only else rows
-
-
-_NOT_ENDED: Final = PreparedObjects(_not_ended)
+_IN_FORCE: Final = PreparedObjects(
+    lambda account_id, when, month, *only: _direct(account_id, *only).filter(
+        _is_in_force(when, month)
+    )
+)
+_OF_PLAN: Final = PreparedObjects(
+    lambda plan_id, when, month: PriceVersion.objects.filter(
+        _is_in_force(when, month), plan=plan_id
+    ).select_related("plan")
+)
+_NOT_ENDED: Final = PreparedObjects(
+    lambda account_id, when, month, *only: _direct(account_id, *only).filter(
+        _has_not_ended(when, month)
+    )
+)
 
 
 def price_state(when: datetime) -> Case:

@@ -116,15 +116,16 @@ def current(account_id: str, slug: str) -> Enablement | None:
     return current_by_account([account_id], slug).get(account_id)
 
 
+_OPEN: Final = PreparedObjects(
+    lambda account_ids, slug: Enablement.objects.filter(
+        account_id__in=account_ids, product_id=slug, ends_at=None
+    ).select_related("plan", "price_version", "product")
+)
+
+
 def current_by_account(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
     """Return the open enablements of a product, by account."""
-    rows = Enablement.objects.filter(
-        account_id__in=account_ids, product_id=slug, ends_at=None
-    )
-    return {
-        row.account_id: row
-        for row in rows.select_related("plan", "price_version", "product")
-    }
+    return {row.account_id: row for row in _OPEN.objects(list(account_ids), slug)}
 
 
 def block_of(
