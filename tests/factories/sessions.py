@@ -1,5 +1,7 @@
 """Sessions of tests' clients, with the cookie that a browser gets: it holds no key of a row."""
 
+import time
+
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest
@@ -7,6 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.sessions import SessionStore
+from accounts.web.session_limits import SEEN_AT, SIGNED_IN_AT
 
 _set_login_cookies = Client._set_login_cookies
 
@@ -30,6 +33,8 @@ def client_with_session(user: User, confirmed_at: float | None) -> Client:
     session[SESSION_KEY] = user.pk
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    # As of a page just opened, so that the next one does not write it.
+    session[SIGNED_IN_AT] = session[SEEN_AT] = time.time()
     if confirmed_at is not None:
         session.update(_confirmation(user.pk, confirmed_at, "password"))
     session.save()

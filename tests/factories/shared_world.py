@@ -12,7 +12,8 @@ from tests.factories.world import build_world
 def shared_world(django_db_setup, django_db_blocker):
     """Build the world before the module's first test and remove it after the last."""
     with django_db_blocker.unblock(), rolled_back():
-        with time_machine.travel(NOW, tick=True):
+        # At exactly NOW, so that nothing in it is later than the start of a test.
+        with time_machine.travel(NOW, tick=False):
             built = build_world()
         yield built
 

@@ -68,12 +68,14 @@ def test_the_page_shows_what_belongs_to_the_account(
 
 
 @time_machine.travel(NOW + timedelta(hours=1))
-def test_a_bill_that_rounds_to_zero_is_not_said_to_be_zero(acme, shop, staff, enabled):
+def test_a_bill_that_rounds_to_zero_is_not_said_to_be_zero(
+    acme, shop, ada, browser, enabled
+):
     at = timezone.now()
     connection_usage(shop, at - timedelta(minutes=9), 4, month=f"{at:%Y-%m}")
     refresh_bill(acme, now=at)
 
-    text = text_of(staff.get(page_of(acme)))
+    text = text_of(browser(ada).get(page_of(acme)))
 
     assert "Bill so far less than 0.01 USD" in text
 

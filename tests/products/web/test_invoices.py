@@ -152,10 +152,8 @@ def test_a_role_that_sees_no_costs_is_refused(request, browser, final, who):
 
 
 def test_the_pdf_has_the_same_bytes_each_time(browser, bo, final):
-    client = browser(bo)
-
     with time_machine.travel(CLOSED):
-        first = download(client, final.number, "pdf")
+        first = download(browser(bo), final.number, "pdf")
     with time_machine.travel(CLOSED + timedelta(days=400)):
         second = download(browser(bo), final.number, "pdf")
 
