@@ -1,14 +1,17 @@
 """Queries whose SQL is composed once: each call has its own values."""
 
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, transaction
-from django.db.models import BigIntegerField, F, Q, Value
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, Value
+from hypothesis import given
+from hypothesis import strategies as st
 
-from accounts.models import ApiToken, Membership, User
+from accounts.models import Account, ApiToken, Membership, User
 from accounts.prepared import (
     MAX_LIST_LENGTH,
     ComposedQuery,
@@ -21,7 +24,9 @@ from accounts.prepared import (
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory, MembershipFactory
 from tests.factories.keys import key_of
+from tests.factories.rolled_back import rolled_back
 from tests.factories.world import actor_for
+from tests.products.one_database import ONE_DATABASE
 
 pytestmark = pytest.mark.django_db
 
@@ -216,3 +221,86 @@ def test_objects_have_their_related_ones_and_annotations(django_assert_num_queri
     assert found == member
     assert (name, found.shown) == (member.account.name, member.user.email)
     assert found.created_at == member.created_at
+
+
+TEXTS = [
+    "",
+    "x",
+    "ax",
+    "a",
+    "A",
+    "%",
+    "a_",
+    "'",
+    "\\",
+    "é",
+    "0 Marker 0 ",
+    "-1 Marker -1 ",
+]
+NUMBERS = [-1, 0, 1, 2**15, 2**31, 2**40, 1_500_000_000, 1_498_999_997]
+ZONES = [UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(minutes=-210))]
+times = st.builds(
+    lambda offset, zone, fold: (
+        (datetime(2026, 10, 25, 1, tzinfo=UTC) + timedelta(microseconds=offset))
+        .astimezone(zone)
+        .replace(fold=fold)
+    ),
+    st.sampled_from([0, 1, 1_800_000_000, 3_600_000_000]),
+    st.sampled_from(ZONES),
+    st.sampled_from([0, 1]),
+)
+texts, numbers = st.sampled_from(TEXTS), st.sampled_from(NUMBERS)
+
+
+def matching(names, revisions, instants, text, number, since):
+    """Compose a query with values of all types in all places."""
+    rows = Account.objects.filter(
+        Q(name__in=names)
+        | Q(routes_revision__in=revisions)
+        | Q(created_at__in=instants)
+    )
+    return (
+        rows.exclude(created_at__lt=since, routes_revision=number)
+        .annotate(
+            text=Value(text),
+            number=Value(number, BigIntegerField()),
+            since=Value(since),
+            is_new=Q(created_at__gte=since),
+            is_listed=Q(name__in=names),
+            others=Exists(Membership.objects.filter(account=OuterRef("pk"), role=text)),
+        )
+        .order_by("pk")
+    )
+
+
+MATCHING = PreparedObjects(matching)
+
+
+def values_of(rows):
+    names = ("pk", "text", "number", "since", "is_new", "is_listed", "others")
+    return [tuple(getattr(row, name) for name in names) for row in rows]
+
+
+@ONE_DATABASE
+@given(
+    rows=st.lists(st.tuples(texts, numbers, times), max_size=5),
+    values=st.tuples(
+        st.lists(texts, max_size=5) | st.lists(texts, min_size=60, max_size=70),
+        st.lists(numbers, max_size=5),
+        # In a list, Django takes both times of a repeated hour for the same.
+        st.lists(times.map(lambda at: at.astimezone(UTC)), max_size=3),
+        texts,
+        numbers,
+        times,
+    ),
+)
+def test_objects_are_those_of_the_plain_query(rows, values):
+    with rolled_back():
+        Account.objects.bulk_create(
+            Account(name=f"{name}x", routes_revision=revision, created_at=created_at)
+            for name, revision, created_at in rows
+        )
+        found, plain = MATCHING.objects(*values), matching(*values)
+
+        assert found == list(plain)
+        assert values_of(found) == values_of(plain)
