@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.stream import BufferedStream
 from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
@@ -130,6 +131,24 @@ def test_what_a_client_took_before_it_went_is_in_the_last_reading():
         50_000,
         50_000,
     ]
+
+
+def test_the_last_reading_is_written_before_the_edge_closes_a_tunnel():
+    store = Store()
+    meter, client, _ = tunnel_on(store)
+    (counted,) = meter.open.values()
+    limits = Limits(tunnels_per_account=1, tunnels_per_service=1)
+    handler = RequestHandler(limits, None, meter, None)
+    handler._limiter.take(route("a.test"))
+    counted.tunnel._on_end = handler._on_tunnel_end
+    written = []
+    client.abort = lambda: written.append(store.readings[-1].final)
+
+    (tunnel,) = handler.tunnels
+    tunnel.close_now()
+
+    assert written == [True]
+    assert handler.tunnels == []
 
 
 @pytest.mark.parametrize("overhead", [0, 29])
