@@ -20,6 +20,7 @@ from django.db import (
 )
 from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
+from django.db.transaction import TransactionManagementError
 from psycopg.pq import TransactionStatus
 
 Single = str | int | datetime
@@ -112,6 +113,7 @@ class _Text:
     converters: tuple[tuple[int, tuple[Any, ...], Any], ...]
     keeps_plan: bool
     load: Callable[[tuple[Any, ...]], Any] | None
+    is_locking: bool  # with FOR UPDATE
 
     def found(self, values: Sequence[Single]) -> list[Any]:
         """Return the rows for the values of all parameters, or the objects that `load` makes of them."""
@@ -119,6 +121,8 @@ class _Text:
             constant if number is None else values[number]
             for number, constant in self.parameters
         ]
+        if self.is_locking and connection.get_autocommit():
+            raise TransactionManagementError("Lock rows in a transaction.")
         try:
             rows = self._rows(filled)
         except NotSupportedError as error:
@@ -195,6 +199,8 @@ def _composed(
         ),
         keeps_plan=is_prepared and connection.vendor == "postgresql",
         load=_loader(compiler) if rows._iterable_class is ModelIterable else None,  # noqa: SLF001 - Django's own name
+        is_locking=compiler.query.select_for_update
+        and connection.features.has_select_for_update,
     )
 
 

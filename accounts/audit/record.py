@@ -106,7 +106,10 @@ _HEAD: Final = PreparedObjects(
 
 
 def lock_head(account_id: str) -> ChainHead:
-    """Lock the head of an account's chain until the transaction ends; creates it if there is none."""
+    """Lock the head of an account's chain until the transaction ends; creates it if there is none.
+
+    Raises TransactionManagementError outside a transaction.
+    """
     found = _HEAD.objects(account_id)
     if not found:
         # If two transactions create the head concurrently, the second one waits here.

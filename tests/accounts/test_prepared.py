@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, Value
+from django.db.transaction import TransactionManagementError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,6 +222,21 @@ def test_objects_have_their_related_ones_and_annotations(django_assert_num_queri
     assert found == member
     assert (name, found.shown) == (member.account.name, member.user.email)
     assert found.created_at == member.created_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_only_in_a_transaction():
+    member = MembershipFactory.create()
+    locks = connection.features.has_select_for_update
+    query = PreparedObjects(
+        lambda pk: Membership.objects.select_for_update().filter(pk=pk)
+    )
+
+    with transaction.atomic():
+        assert query.objects(member.pk) == [member]
+
+    with pytest.raises(TransactionManagementError) if locks else nullcontext():
+        query.objects(member.pk)
 
 
 TEXTS = [
