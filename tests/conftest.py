@@ -79,8 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from here on, without searching what is loaded by now."""
+    """Collect garbage from here on, without searching what is loaded by now.
+
+    Less often than Python would, which takes one second of fifteen.
+    """
     gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
     gc.enable()
 
 
