@@ -111,8 +111,7 @@ def test_an_upgrade_interrupts_nothing_and_can_be_undone(
 
     # The next version's migrations run while the old version serves.
     portal.manage("backup", backup)
-    assert "services.0002_colour" in of_next("migrate", "--plan")
-    of_next("migrate")
+    assert "Applying services.0002_colour" in of_next("migrate")
     check_that_it_goes_on(portal, old_writer)
 
     # Both versions serve. The edge polls the old one, and then the new one at the same address.
