@@ -26,20 +26,6 @@ _ALERT = bytes([21, 3, 3, 0, 2, 2, ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME])
 _MAX_REJECTIONS = 64  # connections above the limit that still get a response
 
 
-class _Descriptor(int):
-    """A connection that the loop takes over and closes.
-
-    The transport keeps this object. A socket would take 56 bytes more per connection.
-    """
-
-    __slots__ = ()
-    family, type = socket.AF_INET, socket.SOCK_STREAM  # the loop treats AF_INET6 alike
-    fileno = int.__int__
-
-    def close(self) -> None:
-        """Do nothing: the loop has closed it."""
-
-
 class Server:
     """All client connections of one process that are not tunnels yet."""
 
@@ -121,11 +107,7 @@ class Server:
         """Raises OSError. A client that names an unknown host gets the alert that says so."""
         loop = asyncio.get_running_loop()
         if tls is None:
-            descriptor = _Descriptor(accepted.detach())
-            await loop.connect_accepted_socket(
-                lambda: client,
-                descriptor,  # type: ignore[arg-type] # all of a socket that uvloop uses
-            )
+            await loop.connect_accepted_socket(lambda: client, accepted)
             return
         with accepted.dup() as for_alert:
             try:
