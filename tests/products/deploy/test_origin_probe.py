@@ -2,9 +2,6 @@
 
 import socket
 
-import pytest
-import trustme
-
 from products.deploy.origin_probe import ProbeResult, probe_origin
 from tests.products.edge.origins import (
     LOOPBACK_ALLOWED,
@@ -13,18 +10,6 @@ from tests.products.edge.origins import (
     origin,
     with_tls,
 )
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
 
 
 def abort_all(connection):

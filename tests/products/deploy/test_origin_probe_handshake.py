@@ -21,18 +21,6 @@ from tests.products.edge.origins import (
 )
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
 def probe(port, ca_file, *, name=NAME, timeout_seconds=5.0):
     return probe_origin(
         "127.0.0.1",
