@@ -27,7 +27,7 @@ nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABA
 
 coverage: environment-dev ## Measure which code the tests run, also in other processes.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
