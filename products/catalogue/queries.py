@@ -48,7 +48,7 @@ def direct_prices(
     everyone, and prices start and end with its months. If a plan has prices for several meters,
     this is the first of METERS. Every page and command reads the same price here.
     """
-    month = str(_calendar(account).month_at(when))
+    month = _month_of(account, when)
     only = [slug] if slug else []
     rows = _IN_FORCE.objects(account.pk if account else "", when, month, *only)
     return _by_product(_of_account(rows, account))
@@ -69,7 +69,7 @@ def direct_prices_from(
 
     An account with a price of its own is not concerned by that of everyone.
     """
-    month = str(_calendar(account).month_at(when))
+    month = _month_of(account, when)
     only = [slug] if slug else []
     rows = _of_account(_NOT_ENDED.objects(account.pk, when, month, *only), account)
     current = _by_product(row for row in rows if row.effective_from <= when)
@@ -123,7 +123,7 @@ def prices_on(
     plan: Plan, when: datetime, account: Account | None = None
 ) -> list[PriceVersion]:
     """Return a plan's prices at an instant, one per meter, in the order of METERS."""
-    month = str(_calendar(account).month_at(when))
+    month = _month_of(account, when)
     rows = _of_account(_OF_PLAN.objects(plan.pk, when, month), account)
     found = {row.meter: row for row in sorted(rows, key=_precedence)}
     return sorted(found.values(), key=_precedence, reverse=True)
@@ -286,3 +286,8 @@ def _of_account(
 
 def _calendar(account: Account | None) -> Calendar:
     return calendar_of(account) if account else Calendar()
+
+
+def _month_of(account: Account | None, when: datetime) -> str:
+    """Return the account's month at an instant, as prices name months."""
+    return str(_calendar(account).month_at(when))
