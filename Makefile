@@ -22,8 +22,8 @@ test: environment-dev ## Run all tests, on SQLite or on the given DATABASE_URL.
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABASE_URL.
-	$(BIN)/python -m pytest -m nightly $(ARGS)
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/accounts/audit/test_tampering.py tests/products/billing tests/products/metering $(ARGS)
+	$(BIN)/python -m pytest -m nightly -o faulthandler_timeout=7200 $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -o faulthandler_timeout=7200 tests/accounts/audit/test_tampering.py tests/products/billing tests/products/metering $(ARGS)
 
 coverage: environment-dev ## Measure which code the tests run, also in other processes.
 	$(BIN)/coverage erase

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,19 @@ def test_the_environment_can_name_the_browser(run_tests):
 
     assert result.returncode == 0
     assert "3 passed" in result.stdout
+
+
+def test_a_test_that_hangs_fails_with_its_traceback(run_tests):
+    hangs = "import time\n\ndef test_hangs():\n    time.sleep(600)\n\ndef test_runs():\n    pass\n"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    of_pytest = settings["tool"]["pytest"]["ini_options"]
+    exits = str(of_pytest["faulthandler_exit_on_timeout"]).lower()
+    options = {"faulthandler_timeout": "1", "faulthandler_exit_on_timeout": exits}
+    assert of_pytest["faulthandler_timeout"] >= 600  # a machine may be slow
+
+    given = [part for each in options.items() for part in ("-o", "=".join(each))]
+    result = run_tests("-n", "1", *given, source=hangs)
+
+    assert result.returncode == 1
+    assert 'test_some.py", line 4 in test_hangs' in result.stderr
+    assert "1 failed, 1 passed" in result.stdout
