@@ -20,7 +20,7 @@ from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
-from accounts.prepared import PreparedObjects, PreparedQuery, columns_of, loaded
+from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.security_policy import has_second_factor, has_strict_role
 from accounts.tokens import digest, digests
 
@@ -55,11 +55,11 @@ class UserBackend(AuthenticationBackend):  # type: ignore[misc]
 
     def get_user(self, user_id: str) -> User | None:
         """Return the user of a session; None if they are not active or do not exist."""
-        found = next(iter(_USER.objects(user_id)), None)
+        found = _USER.first(user_id)
         return found if found is not None and found.is_active else None
 
 
-_USER = PreparedObjects(lambda user_id: User.objects.filter(pk=user_id))
+_USER = PreparedQuery(lambda user_id: User.objects.filter(pk=user_id))
 
 
 def client_address(request: HttpRequest) -> str:
@@ -139,7 +139,7 @@ def _with_unread(user_id: str) -> "QuerySet[Membership]":
     return rows.annotate(unread=Coalesce(Subquery(unread), 0))
 
 
-_MEMBERSHIPS = PreparedObjects(_with_unread)
+_MEMBERSHIPS = PreparedQuery(_with_unread)
 
 
 def memberships_of(request: HttpRequest) -> list[Membership]:
@@ -150,7 +150,7 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
         user_id = request.user.pk
-        cached = _MEMBERSHIPS.objects(user_id) if user_id else []
+        cached = _MEMBERSHIPS.rows(user_id) if user_id else []
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
 

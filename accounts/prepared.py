@@ -26,6 +26,7 @@ from psycopg.pq import TransactionStatus
 Single = str | int | datetime
 Value = Single | Sequence[str] | Sequence[int] | Sequence[datetime]
 ModelT = TypeVar("ModelT", bound=Model)
+RowT = TypeVar("RowT")
 
 # Lists are filled up to a power of two, so that few texts are composed. Longer lists are rare.
 MAX_LIST_LENGTH: Final = 64
@@ -40,7 +41,7 @@ class MissingParameter(LookupError):
     """The composed text does not have a value as it was passed."""
 
 
-class ComposedQuery:
+class ComposedQuery(Generic[RowT]):
     """A query with parameters: `compose` makes a `values_list` of them.
 
     Each parameter is a text, a number, a time, or a list of these. Texts and numbers go into the
@@ -51,15 +52,12 @@ class ComposedQuery:
 
     _is_prepared = False
 
-    def __init__(self, compose: Callable[..., "QuerySet[Any, Any]"]) -> None:
+    def __init__(self, compose: Callable[..., "QuerySet[Any, RowT]"]) -> None:
         self._compose = compose
         self._texts: dict[tuple[Any, ...], _Text] = {}
 
-    def rows(self, *values: Value) -> list[tuple[Any, ...]]:
+    def rows(self, *values: Value) -> list[RowT]:
         """Return the rows for some values of the parameters. One query."""
-        return self._found(values)
-
-    def _found(self, values: Iterable[Value]) -> list[Any]:
         filled: list[Any] = [
             _filled(value) if _is_list(value) else value for value in values
         ]
@@ -79,8 +77,11 @@ class ComposedQuery:
         return text.found(_parameters(filled))
 
 
-class PreparedQuery(ComposedQuery):
+class PreparedQuery(ComposedQuery[RowT]):
     """A query of few rows, whose values are converted as Django does.
+
+    `compose` makes a `values_list`, or a queryset of objects, also with related ones and
+    annotations: then the rows are these objects.
 
     PostgreSQL takes several times longer to plan it than to carry it out. So there the plan is kept
     too, in a prepared statement of the connection.
@@ -88,20 +89,9 @@ class PreparedQuery(ComposedQuery):
 
     _is_prepared = True
 
-    def first(self, *values: Value) -> tuple[Any, ...] | None:
+    def first(self, *values: Value) -> RowT | None:
         """Return the first row, or None. The query limits the rows itself."""
         return next(iter(self.rows(*values)), None)
-
-
-class PreparedObjects(PreparedQuery, Generic[ModelT]):
-    """A prepared query of objects: `compose` makes a queryset, also with related ones and annotations."""
-
-    def __init__(self, compose: Callable[..., "QuerySet[ModelT, ModelT]"]) -> None:
-        super().__init__(compose)
-
-    def objects(self, *values: Value) -> list[ModelT]:
-        """Return the objects for some values of the parameters. One query."""
-        return self._found(values)
 
 
 @dataclass(frozen=True, slots=True)

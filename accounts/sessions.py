@@ -14,11 +14,11 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.prepared import PreparedObjects
+from accounts.prepared import PreparedQuery
 
 _PREFIX: Final = "k-"  # of keys; no secret has a hyphen
 _DIGITS: Final = 38
-_NOT_EXPIRED: Final = PreparedObjects(
+_NOT_EXPIRED: Final = PreparedQuery(
     lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now)
 )
 
@@ -36,10 +36,10 @@ class SessionStore(DatabaseStore):
 
     def _get_session_from_db(self) -> Session | None:
         """Return the row unless it has expired, as Django does; every page reads it."""
-        found = _NOT_EXPIRED.objects(self.session_key or "", timezone.now())
-        if not found:
+        found = _NOT_EXPIRED.first(self.session_key or "", timezone.now())
+        if found is None:
             self._session_key = None
-        return next(iter(found), None)
+        return found
 
     def _get_new_session_key(self) -> str:
         secret: str = super()._get_new_session_key()  # type: ignore[misc]

@@ -20,7 +20,7 @@ from accounts.audit.models import (
 )
 from accounts.audit.search_terms import terms_of
 from accounts.audit.vocabulary import Event, Outcome
-from accounts.prepared import PreparedObjects
+from accounts.prepared import PreparedQuery
 
 SALT_BYTES = 16
 # The client chooses the request id and the user agent; a limit keeps them from filling the table.
@@ -100,7 +100,7 @@ def count_repeat(
     return True
 
 
-_HEAD: Final = PreparedObjects(
+_HEAD: Final = PreparedQuery(
     lambda account_id: ChainHead.objects.select_for_update().filter(pk=account_id)
 )
 
@@ -110,14 +110,14 @@ def lock_head(account_id: str) -> ChainHead:
 
     Raises TransactionManagementError outside a transaction.
     """
-    found = _HEAD.objects(account_id)
+    found = _HEAD.rows(account_id)
     if not found:
         # If two transactions create the head concurrently, the second one waits here.
         ChainHead.objects.bulk_create(
             [ChainHead(account_id=account_id, event_hash=GENESIS)],
             ignore_conflicts=True,
         )
-        found = _HEAD.objects(account_id)
+        found = _HEAD.rows(account_id)
     return found[0]
 
 

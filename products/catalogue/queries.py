@@ -9,7 +9,7 @@ from django.db.models import Case, Q, QuerySet, Value, When, prefetch_related_ob
 
 from accounts.errors import NotFound
 from accounts.models import Account
-from accounts.prepared import PreparedObjects
+from accounts.prepared import PreparedQuery
 from products.calendars import Calendar, calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.tiers import METERS, PriceTier, TieredPrice, UnitMode
@@ -50,7 +50,7 @@ def direct_prices(
     """
     month = _month_of(account, when)
     only = [slug] if slug else []
-    rows = _IN_FORCE.objects(account.pk if account else "", when, month, *only)
+    rows = _IN_FORCE.rows(account.pk if account else "", when, month, *only)
     return _by_product(_of_account(rows, account))
 
 
@@ -71,7 +71,7 @@ def direct_prices_from(
     """
     month = _month_of(account, when)
     only = [slug] if slug else []
-    rows = _of_account(_NOT_ENDED.objects(account.pk, when, month, *only), account)
+    rows = _of_account(_NOT_ENDED.rows(account.pk, when, month, *only), account)
     current = _by_product(row for row in rows if row.effective_from <= when)
     following: dict[str, PriceVersion] = {}
     for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
@@ -124,7 +124,7 @@ def prices_on(
 ) -> list[PriceVersion]:
     """Return a plan's prices at an instant, one per meter, in the order of METERS."""
     month = _month_of(account, when)
-    rows = _of_account(_OF_PLAN.objects(plan.pk, when, month), account)
+    rows = _of_account(_OF_PLAN.rows(plan.pk, when, month), account)
     found = {row.meter: row for row in sorted(rows, key=_precedence)}
     return sorted(found.values(), key=_precedence, reverse=True)
 
@@ -148,7 +148,7 @@ def billable_prices(
     Those of some plans and of the products that every account has, if they are in force in the
     period, and all of the account's own direct plans.
     """
-    rows = _BILLABLE.objects(
+    rows = _BILLABLE.rows(
         list(plans), account.pk, starts_at - _MAX_MOVE, ends_at + _MAX_MOVE
     )
     return _of_account(rows, account)
@@ -180,7 +180,7 @@ def _billable(
     )
 
 
-_BILLABLE: Final = PreparedObjects(_billable)
+_BILLABLE: Final = PreparedQuery(_billable)
 
 
 def direct_at(
@@ -229,17 +229,17 @@ def _has_not_ended(when: datetime, month: str) -> Q:
     )
 
 
-_IN_FORCE: Final = PreparedObjects(
+_IN_FORCE: Final = PreparedQuery(
     lambda account_id, when, month, *only: _direct(account_id, *only).filter(
         _is_in_force(when, month)
     )
 )
-_OF_PLAN: Final = PreparedObjects(
+_OF_PLAN: Final = PreparedQuery(
     lambda plan_id, when, month: PriceVersion.objects.filter(
         _is_in_force(when, month), plan=plan_id
     ).select_related("plan")
 )
-_NOT_ENDED: Final = PreparedObjects(
+_NOT_ENDED: Final = PreparedQuery(
     lambda account_id, when, month, *only: _direct(account_id, *only).filter(
         _has_not_ended(when, month)
     )

@@ -11,7 +11,7 @@ from django.db.models import Exists, FilteredRelation, Max, Q, QuerySet
 
 from accounts.errors import NotFound
 from accounts.models import Account
-from accounts.prepared import PreparedObjects, PreparedQuery
+from accounts.prepared import PreparedQuery
 from products.calendars import Calendar
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
@@ -116,7 +116,7 @@ def current(account_id: str, slug: str) -> Enablement | None:
     return current_by_account([account_id], slug).get(account_id)
 
 
-_OPEN: Final = PreparedObjects(
+_OPEN: Final = PreparedQuery(
     lambda account_ids, slug: Enablement.objects.filter(
         account_id__in=account_ids, product_id=slug, ends_at=None
     ).select_related("plan", "price_version", "product")
@@ -125,7 +125,7 @@ _OPEN: Final = PreparedObjects(
 
 def current_by_account(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
     """Return the open enablements of a product, by account."""
-    return {row.account_id: row for row in _OPEN.objects(list(account_ids), slug)}
+    return {row.account_id: row for row in _OPEN.rows(list(account_ids), slug)}
 
 
 def block_of(
@@ -308,14 +308,14 @@ def services_with(account_id: str, slug: str) -> "QuerySet[Service]":
     )
 
 
-_ENABLEMENTS: Final = PreparedObjects(
+_ENABLEMENTS: Final = PreparedQuery(
     lambda account_id: (
         Enablement.objects.filter(account=account_id)
         .select_related("plan", "price_version")
         .order_by("starts_at")
     )
 )
-_SWITCHES: Final = PreparedObjects(
+_SWITCHES: Final = PreparedQuery(
     lambda account_id: (
         ServiceProduct.objects.filter(
             service__account=account_id, service__deleted_at=None, ends_at=None
@@ -331,12 +331,12 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
     opened: dict[str, Enablement] = {}
     closed: dict[str, Enablement] = {}
     trials: dict[str, Enablement] = {}
-    for row in _ENABLEMENTS.objects(account.pk):
+    for row in _ENABLEMENTS.rows(account.pk):
         if row.is_trial:
             trials[row.product_id] = row
         (opened if row.ends_at is None else closed)[row.product_id] = row
     using: dict[str, list[Service]] = {}
-    for switch in _SWITCHES.objects(account.pk):
+    for switch in _SWITCHES.rows(account.pk):
         using.setdefault(switch.product_id, []).append(switch.service)
     prices = direct_prices_from(now, account=account)
     plans = trial_plans()

@@ -17,7 +17,6 @@ from accounts.prepared import (
     MAX_LIST_LENGTH,
     ComposedQuery,
     MissingParameter,
-    PreparedObjects,
     PreparedQuery,
     columns_of,
     loaded,
@@ -206,17 +205,17 @@ def test_times_are_parameters(django_assert_num_queries):
 
 def test_objects_have_their_related_ones_and_annotations(django_assert_num_queries):
     member = MembershipFactory.create()
-    query = PreparedObjects(
+    query = PreparedQuery(
         lambda user_id: (
             Membership.objects.filter(user_id=user_id)
             .select_related("account")
             .annotate(shown=F("user__email"))
         )
     )
-    query.objects("")
+    query.rows("")
 
     with django_assert_num_queries(1):
-        (found,) = query.objects(member.user_id)
+        (found,) = query.rows(member.user_id)
         name = found.account.name
 
     assert found == member
@@ -228,15 +227,15 @@ def test_objects_have_their_related_ones_and_annotations(django_assert_num_queri
 def test_rows_are_locked_only_in_a_transaction():
     member = MembershipFactory.create()
     locks = connection.features.has_select_for_update
-    query = PreparedObjects(
+    query = PreparedQuery(
         lambda pk: Membership.objects.select_for_update().filter(pk=pk)
     )
 
     with transaction.atomic():
-        assert query.objects(member.pk) == [member]
+        assert query.rows(member.pk) == [member]
 
     with pytest.raises(TransactionManagementError) if locks else nullcontext():
-        query.objects(member.pk)
+        query.rows(member.pk)
 
 
 TEXTS = [
@@ -289,7 +288,7 @@ def matching(names, revisions, instants, text, number, since):
     )
 
 
-MATCHING = PreparedObjects(matching)
+MATCHING = PreparedQuery(matching)
 
 
 def values_of(rows):
@@ -316,7 +315,7 @@ def test_objects_are_those_of_the_plain_query(rows, values):
             Account(name=f"{name}x", routes_revision=revision, created_at=created_at)
             for name, revision, created_at in rows
         )
-        found, plain = MATCHING.objects(*values), matching(*values)
+        found, plain = MATCHING.rows(*values), matching(*values)
 
         assert found == list(plain)
         assert values_of(found) == values_of(plain)

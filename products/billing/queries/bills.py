@@ -10,7 +10,7 @@ from typing import Final
 from django.db.models import QuerySet, Sum
 
 from accounts.models import Account
-from accounts.prepared import PreparedObjects
+from accounts.prepared import PreparedQuery
 from products.billing.bill import (
     BANDWIDTH,
     Line,
@@ -146,7 +146,7 @@ def pending_adjustments(
     account_id: str, month: Month, currency: str
 ) -> Sequence[Adjustment]:
     """Return the late usage of earlier months that is on no final invoice yet, in a currency."""
-    return _PENDING.objects(account_id, str(month), currency)
+    return _PENDING.rows(account_id, str(month), currency)
 
 
 def unbilled_adjustments() -> "QuerySet[Adjustment]":
@@ -154,7 +154,7 @@ def unbilled_adjustments() -> "QuerySet[Adjustment]":
     return Adjustment.objects.exclude(billed_on__status=Invoice.Status.FINAL)
 
 
-_PENDING: Final = PreparedObjects(
+_PENDING: Final = PreparedQuery(
     lambda account_id, month, currency: (
         unbilled_adjustments()
         .filter(

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.prepared import PreparedObjects
+from accounts.prepared import PreparedQuery
 from products.billing.bill import (
     BANDWIDTH,
     CONNECTION_TIME,
@@ -56,15 +56,15 @@ class Period:
 
 def contract_of(account_id: str, month: Month) -> Contract | None:
     """Return the contract that counts for a month; None if the account has none."""
-    return next(iter(_CONTRACT.objects(account_id, str(month))), None)
+    return _CONTRACT.first(account_id, str(month))
 
 
-_CONTRACT: Final = PreparedObjects(
+_CONTRACT: Final = PreparedQuery(
     lambda account_id, month: Contract.objects.filter(
         account_id=account_id, from_month__lte=month
     ).order_by("-from_month", "-pk")[:1]
 )
-_ENABLEMENTS: Final = PreparedObjects(
+_ENABLEMENTS: Final = PreparedQuery(
     lambda account_id, until: Enablement.objects.filter(
         account=account_id, starts_at__lt=until
     ).order_by("product_id", "starts_at")
@@ -99,7 +99,7 @@ def currency_of(account: Account, month: Month) -> str:
 def terms_of(account: Account, month: Month) -> Terms:
     """Return an account's terms in a month. Raises CurrencyConflict."""
     period = period_of(account, month)
-    enabled = _ENABLEMENTS.objects(account.pk, period.ends_at)
+    enabled = _ENABLEMENTS.rows(account.pk, period.ends_at)
     found = billable_prices(
         {row.plan_id for row in enabled}, period.starts_at, period.ends_at, account
     )

@@ -1,6 +1,9 @@
 """Probing a backend by its Address: looked up once, and never dialled where that is refused."""
 
 import socket
+from functools import partial
+
+import pytest
 
 from products.deploy.origin_probe import ProbeResult, probe_origin
 from tests.products.edge.origins import (
@@ -14,6 +17,14 @@ from tests.products.edge.origins import (
 
 def abort_all(connection):
     connection.recv(65536)
+
+
+@pytest.fixture
+def probe(ca_file):
+    """Return `probe_origin` for the name of the test's certificates, with loopback allowed."""
+    return partial(
+        probe_origin, name=NAME, allowed_private=LOOPBACK_ALLOWED, ca_file=ca_file
+    )
 
 
 def test_a_loopback_listener_sees_no_connection_when_loopback_is_not_allowed(ca_file):
@@ -33,7 +44,7 @@ def test_a_loopback_listener_sees_no_connection_when_loopback_is_not_allowed(ca_
     assert seen == 0
 
 
-def test_a_host_is_probed_at_the_address_it_was_found_at(authority, ca_file):
+def test_a_host_is_probed_at_the_address_it_was_found_at(authority, probe):
     context = certified(authority.issue_cert(NAME))
     questions = []
 
@@ -42,20 +53,13 @@ def test_a_host_is_probed_at_the_address_it_was_found_at(authority, ca_file):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     with origin(with_tls(context)) as server:
-        result = probe_origin(
-            "rebinding.example",
-            server.port,
-            name=NAME,
-            allowed_private=LOOPBACK_ALLOWED,
-            ca_file=ca_file,
-            look_up=look_up,
-        )
+        result = probe("rebinding.example", server.port, look_up=look_up)
 
     assert result.kind == "ok"
     assert questions == ["rebinding.example"]
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(authority, ca_file):
+def test_the_next_address_is_tried_when_one_does_not_answer(authority, probe):
     context = certified(authority.issue_cert(NAME))
 
     def look_up(host, port):
@@ -65,29 +69,16 @@ def test_the_next_address_is_tried_when_one_does_not_answer(authority, ca_file):
         ]
 
     with origin(with_tls(context)) as server:
-        result = probe_origin(
-            "two.example",
-            server.port,
-            name=NAME,
-            allowed_private=LOOPBACK_ALLOWED,
-            ca_file=ca_file,
-            look_up=look_up,
-        )
+        result = probe("two.example", server.port, look_up=look_up)
 
     assert result.kind == "ok"
 
 
-def test_a_backends_address_may_be_an_ip_address(authority, ca_file):
+def test_a_backends_address_may_be_an_ip_address(authority, probe):
     context = certified(authority.issue_cert(NAME))
 
     with origin(with_tls(context)) as server:
-        result = probe_origin(
-            "127.0.0.1",
-            server.port,
-            name=NAME,
-            allowed_private=LOOPBACK_ALLOWED,
-            ca_file=ca_file,
-        )
+        result = probe("127.0.0.1", server.port)
 
     assert result.kind == "ok"
 
