@@ -1,6 +1,7 @@
 """The triggers that keep the trail append-only, on SQLite and on PostgreSQL."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -72,10 +73,10 @@ POSTGRESQL: Mapping[str, PostgresTrigger] = {
 }
 
 
-_TRIGGERS = TriggerSet(TABLE, SQLITE, POSTGRESQL)
-install = _TRIGGERS.install
-remove = _TRIGGERS.remove
-missing = _TRIGGERS.missing
+TRIGGERS: Final = TriggerSet(TABLE, SQLITE, POSTGRESQL)
+install = TRIGGERS.install
+remove = TRIGGERS.remove
+missing = TRIGGERS.missing
 
 
 def is_guarded_table_present(connection: BaseDatabaseWrapper) -> bool:
