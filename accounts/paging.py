@@ -8,6 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 MAX_PER_PAGE: Final = 1_000
+# What to do about the cursor of a list that is none of that list.
+UNKNOWN_CURSOR: Final = (
+    "Use the cursor from a response, or leave it out to start at the beginning."
+)
 
 
 class PageReader(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
@@ -17,10 +18,12 @@ from accounts.audit.fastly_events import FeedFilters, addresses_of, feed
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import names_in
 from accounts.audit.reader import MAX_SEQUENCE
+from accounts.audit.vocabulary import FASTLY_TYPES
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
-from accounts.models import ApiToken
+from accounts.models import ApiToken, Membership
 from accounts.queries import account_of
+from accounts.readable import choices_in_words
 from accounts.roles import Permission
 
 # Newest first by default; within an account, the sequence is the order of time.
@@ -28,6 +31,8 @@ ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
 # Years near the ends of the calendar cannot be converted to UTC.
 FIRST_YEAR, LAST_YEAR = 1970, 2999
+# Those that are recorded. Any other, a misspelt one too, would look like one that never happened.
+EVENT_TYPES = sorted(set(FASTLY_TYPES.values()))
 SEQUENCE_BOUNDS = ("gt", "gte", "lt", "lte")
 
 
@@ -39,13 +44,17 @@ class Events(APIView):
     def get(self, request: TokenRequest) -> Response:
         """Return a page of events."""
         account_id = readable_trail(request.auth)
+        filters = filters_of(request, account_id)
         order = ORDERS.get(request.query_params.get("sort", ""))
         if order is None:
             raise Invalid("sort must be created_at or -created_at.", field="sort")
         page = PageRequest.of(request)
-        found = visible(request.auth, feed(account_id, filters_of(request, account_id)))
+        found = visible(request.auth, feed(account_id, filters))
         rows = list(found.order_by(order)[page.span])
-        body = page.envelope(request, to_json(rows), found.count())
+        count = found.count()
+        if not count:
+            require_known(request.auth, account_id, filters)
+        body = page.envelope(request, to_json(rows), count)
         return Response(body, content_type=CONTENT_TYPE)
 
 
@@ -97,8 +106,39 @@ def to_json(rows: list[AuditEvent]) -> list[fastly_json.Json]:
     ]
 
 
+def require_known(actor: Actor, account_id: str, filters: FeedFilters) -> None:
+    """Raise NotFound for an id of a service, user or token that the account never had.
+
+    Without it, a misspelt id would look like one without events.
+    """
+    entries = visible(actor, AuditEvent.objects.filter(account_id=account_id))
+    service, user, token = filters.service_id, filters.user_id, filters.token_id
+    known: tuple[tuple[str, str, tuple[QuerySet[Any], ...]], ...] = (
+        ("Service", service, (entries.filter(service_id=service),)),
+        (
+            "User",
+            user,
+            (
+                Membership.objects.filter(account_id=account_id, user_id=user),
+                entries.filter(actor_id__in=[user, *filters.user_tokens]),
+            ),
+        ),
+        (
+            "Token",
+            token,
+            (
+                ApiToken.objects.filter(account_id=account_id, pk=token),
+                entries.filter(actor_id=token),
+            ),
+        ),
+    )
+    for label, sent, rows in known:
+        if sent and not any(each.exists() for each in rows):
+            raise NotFound(f"Couldn't find {label} '{sent}'")
+
+
 def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
-    """Return the filters of a request; raises Invalid for an invalid time."""
+    """Return the filters of a request. Raises Invalid for an invalid time or an unknown type."""
     sent = {
         name: request.query_params.get(f"filter[{name}]", "")
         for name in ("customer_id", "event_type", "service_id", "user_id", "token_id")
@@ -106,6 +146,9 @@ def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
     customer = sent.pop("customer_id")
     if customer not in {"", account_id}:
         raise NotFound(f"Couldn't find Customer '{customer}'")
+    if sent["event_type"] not in {"", *EVENT_TYPES}:
+        name = "filter[event_type]"
+        raise Invalid(f"{name}: Choose {choices_in_words(EVENT_TYPES)}.", field=name)
     owned = ApiToken.objects.filter(account_id=account_id, user_id=sent["user_id"])
     tokens = tuple(owned.values_list("pk", flat=True)) if sent["user_id"] else ()
     return FeedFilters(

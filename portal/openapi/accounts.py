@@ -14,7 +14,13 @@ from accounts.api.automation_tokens import (
     OneAutomationToken,
     WorkspacePage,
 )
-from accounts.api.events import ORDERS, SEQUENCE_BOUNDS, Events, OneEvent
+from accounts.api.events import (
+    EVENT_TYPES,
+    ORDERS,
+    SEQUENCE_BOUNDS,
+    Events,
+    OneEvent,
+)
 from accounts.api.invitations import Invitations, OneInvitation
 from accounts.api.json_api import MAX_BULK
 from accounts.api.openid_configuration import OpenIdConfiguration
@@ -210,8 +216,8 @@ PAGE: Final = {
 }
 FILTERS: Final = {
     f"filter[{name}]": text()
-    for name in ("customer_id", "event_type", "service_id", "user_id", "token_id")
-}
+    for name in ("customer_id", "service_id", "user_id", "token_id")
+} | {"filter[event_type]": choice("", *EVENT_TYPES)}
 TIMES: Final = {
     f"filter[created_at]{limit}": moment()
     for limit in ("", "[gt]", "[gte]", "[lt]", "[lte]")

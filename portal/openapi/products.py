@@ -360,7 +360,10 @@ PERIOD: Final = {
     "region": choice("all", GLOBAL, ""),
     "datacenter": text("The name of an edge."),
 }
-MONTH: Final = {"year": text("Such as 2026."), "month": text("From 1 to 12.")}
+MONTH: Final = {
+    "year": text("Such as 2026; the current one if left out."),
+    "month": text("From 1 to 12; the current one if left out."),
+}
 OWN_CUSTOMER: Final = {"customer_id": text("That of your account, if it is sent.")}
 VERSION: Final = ref("Version")
 AGREEMENT: Final = obj(

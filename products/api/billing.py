@@ -18,7 +18,9 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account
+from accounts.paging import UNKNOWN_CURSOR
 from accounts.queries import account_for
+from accounts.readable import choices_in_words
 from accounts.roles import Permission
 from products.api.services import valid
 from products.api.usage import month_in
@@ -75,7 +77,12 @@ class ServiceUsageQuery(serializers.Serializer[Any]):
     start_month = serializers.CharField(required=False)
     end_month = serializers.CharField(required=False)
     limit = serializers.IntegerField(default=1_000, min_value=1, max_value=10_000)
-    cursor = serializers.CharField(default="", allow_blank=True, max_length=64)
+    cursor = serializers.RegexField(
+        r"^[0-9A-Za-z]{22}$",
+        default="",
+        allow_blank=True,
+        error_messages={"invalid": UNKNOWN_CURSOR},
+    )
 
 
 class PostedInvoices(APIView):
@@ -173,6 +180,12 @@ class ServiceUsageMetrics(APIView):
         start = asked.get("start_month") or current
         months = _months(start, asked.get("end_month") or start)
         totals: dict[str, int] = {}
+        names = dict(Service.objects.filter(account=account).values_list("pk", "name"))
+        if asked["service"] and asked["service"] not in names:
+            raise Invalid(
+                f"The account has no service with this ID: {asked['service']}.",
+                field="service",
+            )
         for month in months:
             for service, used in _by_service(
                 usage_of(account.pk, month), meter
@@ -185,7 +198,6 @@ class ServiceUsageMetrics(APIView):
         )
         following = [key for key in keys if key > asked["cursor"]]
         shown = following[: asked["limit"]]
-        names = dict(Service.objects.filter(account=account).values_list("pk", "name"))
         return Response(
             {
                 "data": {
@@ -314,7 +326,11 @@ def _meter(product: str, usage_type: str) -> str:
     for meter, name in PRODUCTS.items():
         if product == name and usage_type in {"", USAGE_TYPES[meter]}:
             return meter
-    raise Invalid("There is no such product or usage type.", field="product_id")
+    pairs = [f"{name} ({USAGE_TYPES[meter]})" for meter, name in PRODUCTS.items()]
+    raise Invalid(
+        f"There is no such product or usage type. Choose {choices_in_words(pairs)}.",
+        field="product_id",
+    )
 
 
 def _in_units(quantity: int, meter: str) -> float:

@@ -17,17 +17,20 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid
+from accounts.paging import UNKNOWN_CURSOR
 from accounts.policy import require
 from accounts.queries import account_of
+from accounts.readable import choices_in_words
 from accounts.roles import Permission
 from products.api.lookups import service_at
 from products.api.services import valid
 from products.api.stats_period import EPOCH, StatsPeriod, read_time
-from products.api.usage import month_in
 from products.calendars import calendar_of
 from products.instants import SECOND_US
+from products.metering.models import Edge
 from products.metering.queries import Usage, usage_of
 from products.metering.queries.stats import HOUR, activity_between
+from products.months import Month
 from products.services.models import Service
 
 Json = dict[str, Any]
@@ -46,6 +49,7 @@ GROUPS = (DATACENTER, "region")
 GRANULARITIES = {"minutely": "minute", "hourly": "hour", "daily": "day"}
 GIGABYTE = 10**9
 BILLED_REQUESTS = 10_000
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 # Real-time: the newest seconds are left out, because edges report every few seconds.
 REPORT_DELAY_SECONDS = 10
 REALTIME_SECONDS = 120
@@ -158,9 +162,11 @@ class StatsUsageByService(StatsView):
         return self.answer({GLOBAL: totals}, period)
 
 
-class UnitsReader(serializers.Serializer[Any]):
-    """Whether usage is in the units of a bill."""
+class MonthReader(serializers.Serializer[Any]):
+    """A month, and whether usage is in the units of a bill."""
 
+    year = serializers.IntegerField(min_value=FIRST_YEAR, max_value=LAST_YEAR)
+    month = serializers.IntegerField(min_value=1, max_value=12)
     billable_units = serializers.BooleanField(default=False)
 
 
@@ -171,15 +177,9 @@ class StatsUsageByMonth(StatsView):
         """Return the usage of a month of the account's billing zone."""
         account = account_of(request.auth)
         services = self.services_of(request)
-        query = request.query_params
         calendar = calendar_of(account)
         current = calendar.month_at(timezone.now())
-        year = query.get("year") or f"{current.year:04}"
-        number = query.get("month") or f"{current.month:02}"
-        month = month_in(f"{year}-{number.zfill(2)}")
-        units = UnitsReader(data=query.dict())
-        units.is_valid(raise_exception=True)
-        billable = units.validated_data["billable_units"]
+        month, billable = _month_in(request, current)
         usage = usage_of(account.pk, month, services=services)
         names = dict(Service.objects.filter(pk__in=services).values_list("pk", "name"))
         each = {key: _month_totals(usage, key) for key in names}
@@ -214,9 +214,7 @@ class StatsSummary(StatsView):
         if end and not start:
             raise Invalid("end_time needs start_time.", field="start_time")
         if start is None:
-            year = query.get("year") or f"{now.year:04}"
-            number = query.get("month") or f"{now.month:02}"
-            month = month_in(f"{year}-{number.zfill(2)}")
+            month, _ = _month_in(request, Month.at(now, "UTC"))
             start, end = month.starts_at("UTC"), month.ends_at("UTC")
         sent = {"from": start.isoformat(), "to": (end or now).isoformat(), "by": "hour"}
         period = StatsPeriod.of(sent, now)
@@ -286,7 +284,7 @@ class MetricsPage(serializers.Serializer[Any]):
         if not text:
             return None
         if not mark or not EPOCH.fullmatch(start):
-            raise serializers.ValidationError("Use the next_cursor of a response.")
+            raise serializers.ValidationError(UNKNOWN_CURSOR)
         return int(start), edge
 
 
@@ -301,7 +299,7 @@ class PlatformMetrics(StatsView):
         """Return a page of the slots that have activity, oldest first."""
         by = GRANULARITIES.get(granularity)
         if by is None:
-            raise Invalid(f"Use one of {', '.join(GRANULARITIES)}.")
+            raise Invalid(f"granularity: Choose {choices_in_words(GRANULARITIES)}.")
         fields = self._fields_of(request)
         _refuse_regions(request)
         page = valid(MetricsPage(data=request.query_params.dict()))
@@ -347,8 +345,8 @@ class PlatformMetrics(StatsView):
         unknown += [each for each in sets if each not in self.SETS]
         if unknown:
             raise Invalid(
-                f"Not measured here: {', '.join(unknown)}. Use the metric set websockets, or of "
-                f"{', '.join(FIELDS)}."
+                f"Not measured here: {', '.join(unknown)}. Choose the metric "
+                f"{choices_in_words(FIELDS)}, or the metric_set {choices_in_words(self.SETS)}."
             )
         chosen = tuple(metrics) + tuple(n for each in sets for n in self.SETS[each])
         return chosen or FIELDS
@@ -499,7 +497,23 @@ def _refuse_regions(request: TokenRequest) -> None:
 
 
 def _datacenter(request: TokenRequest) -> str:
-    return request.query_params.get("datacenter", "")
+    """Return the edge of a request, "" for all. Raises Invalid: others would look unused."""
+    edge: str = request.query_params.get(DATACENTER, "")
+    if edge and not Edge.objects.filter(name=edge).exists():
+        raise Invalid(
+            f"No edge is called {edge}. Leave out datacenter to get all edges.",
+            field=DATACENTER,
+        )
+    return edge
+
+
+def _month_in(request: TokenRequest, current: Month) -> tuple[Month, bool]:
+    """Return the month of a request, and whether its usage is in billable units."""
+    sent = {name: text for name, text in request.query_params.items() if text}
+    asked = valid(
+        MonthReader(data={"year": current.year, "month": current.month} | sent)
+    )
+    return Month(asked["year"], asked["month"]), asked["billable_units"]
 
 
 def _meta_time(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import Final, Self
 from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.errors import Invalid
+from accounts.readable import choices_in_words
 
 SLOTS: Final = {
     "minute": timedelta(minutes=1),
@@ -48,7 +49,7 @@ class StatsPeriod:
         """Return the period of a request. Raises Invalid."""
         by = query.get("by") or "day"
         if by not in SLOTS:
-            raise Invalid(f"by must be one of {', '.join(SLOTS)}.", field="by")
+            raise Invalid(f"by: Choose {choices_in_words(SLOTS)}.", field="by")
         to = read_time(query.get("to", ""), now, "to") or now
         since = read_time(query.get("from", ""), now, "from") or to - DEFAULT_SPANS[by]
         slot = SLOTS[by]

@@ -1,5 +1,6 @@
 """Invoices of an account, accounts with due work, and the usage that a line rests on."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_obj
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account
+from accounts.paging import UNKNOWN_CURSOR
 from accounts.policy import require
 from accounts.roles import Permission
 from products.billing.bill import Line
@@ -49,6 +51,8 @@ from products.metering.queries.usage import (
 from products.months import Month, midnights
 
 _CHUNK = 5_000
+# A month and a row; nine digits fit the database's integer.
+_CURSOR = re.compile(r"[0-9]{4}-[0-9]{2}_[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +142,9 @@ def before_cursor(rows: "QuerySet[Any]", cursor: str) -> "QuerySet[Any]":
     """Return the invoices older than a cursor of `cursor_of`; all without one. Raises Invalid."""
     if not cursor:
         return rows
+    if not _CURSOR.fullmatch(cursor):
+        raise Invalid(f"cursor: {UNKNOWN_CURSOR}", field="cursor")
     month, _, key = cursor.partition("_")
-    # Nine digits fit the database's integer.
-    if not (key.isascii() and key.isdigit() and len(key) <= 9):  # noqa: PLR2004
-        raise Invalid("This link is not valid.", field="cursor")
     return rows.filter(Q(month__lt=month) | Q(month=month, pk__lt=int(key)))
 
 

@@ -177,6 +177,32 @@ def test_an_impossible_range_of_months_is_refused(world, call, query):
     assert call("GET", f"billing/v3/usage-metrics?{query}")[0] == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["v1/invoices", "billing/v3/invoices", "billing/v3/service-usage-metrics"]
+)
+@pytest.mark.parametrize("cursor", ["x", "_1", "2026-11_", "2026-11_x", "x_1", "²"])
+def test_a_cursor_of_no_response_is_refused_with_what_to_do(world, call, path, cursor):
+    status, said = call("GET", f"{path}?cursor={cursor}")
+
+    assert status == 400
+    assert said["detail"].startswith("cursor: Use the cursor from a response")
+
+
+def test_the_usage_of_an_unknown_service_is_refused(used, call):
+    path = "billing/v3/service-usage-metrics"
+    status, said = call("GET", f"{path}?service={'x' * 22}")
+    _, found = call("GET", f"{path}?service={used.shop.pk}")
+
+    assert (status, "no service with this ID" in said["detail"]) == (400, True)
+    assert [each["service_id"] for each in found["data"]["details"]] == [used.shop.pk]
+
+
+def test_an_unknown_product_is_answered_with_the_known_ones(world, call):
+    _, said = call("GET", "billing/v3/service-usage-metrics?product_id=fanout")
+
+    assert "Choose websockets (WebSockets Connection Minutes) or" in said["detail"]
+
+
 def test_fastlys_usage_has_times_in_fastlys_form(used, call):
     reporting_edge(NOW)
     query = "start_month=2026-11&end_month=2026-11"

@@ -217,6 +217,7 @@ def test_platform_metrics_are_grouped_by_edge_and_region(una, shop):
 
 
 def test_usage_of_one_edge(una, shop, used):
+    make_edge("edge-10")
     api, query = client_of(una), f"?from={DAY}&datacenter=edge-1"
 
     usage = api.get(f"/api/stats/usage{query}").json()["data"]
@@ -241,20 +242,34 @@ def test_a_summary_is_of_a_month_or_of_a_period(una, shop, query):
         ("stats?from=soon", "from must be seconds since 1970"),
         ("stats?to=2026-13-01", "to must be seconds since 1970"),
         ("stats?from=now&to=1+day+ago", "from must be before to"),
-        ("stats?by=week", "by must be one of minute, hour, day"),
+        ("stats?by=week", "by: Choose minute, hour or day"),
+        ("stats?datacenter=edge-9", "No edge is called edge-9"),
+        ("stats/usage?datacenter=edge-9", "No edge is called edge-9"),
+        (
+            "metrics/v2/platform/aggregate/daily?datacenter=edge-9",
+            "No edge is called edge-9",
+        ),
         ("stats?by=minute&from=1+year+ago", "more than 10,000 values"),
         ("stats?region=usa", "Edges have no region here"),
         ("stats/field/hits", "'hits' is not measured here"),
-        ("stats/usage_by_month?month=13", "'2026-13' is not a month"),
+        ("stats/usage_by_month?month=13", "month: Enter a number up to 12"),
+        ("stats/usage_by_month?year=x", "year: Enter a whole number"),
+        ("stats/usage_by_month?year=26", "year: Enter a number from 1970"),
         ("stats/usage_by_month?billable_units=x", "Enter true or false"),
-        ("metrics/v2/platform/aggregate/weekly", "Use one of minutely, hourly, daily"),
+        (
+            "metrics/v2/platform/aggregate/weekly",
+            "granularity: Choose minutely, hourly or daily",
+        ),
         ("metrics/v2/platform/aggregate/daily?metric=hits", "Not measured here: hits"),
         (
             "metrics/v2/platform/aggregate/daily?group_by=pop",
             "group_by: Use datacenter",
         ),
         ("metrics/v2/platform/aggregate/daily?limit=10001", "limit: "),
-        ("metrics/v2/platform/aggregate/daily?cursor=1", "cursor: Use the next_cursor"),
+        (
+            "metrics/v2/platform/aggregate/daily?cursor=1",
+            "cursor: Use the cursor from a response",
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_a_sentence(una, path, text):
