@@ -31,13 +31,9 @@ from products.edge.haproxy.config import (
     render,
     server_addresses,
 )
-from products.edge.haproxy.process import (
-    CURRENT,
-    ConfigRejected,
-    HAProxy,
-)
+from products.edge.haproxy.process import CURRENT, ConfigRejected, HAProxy
 from products.edge.settings import Settings
-from products.edge.tls import client_tls, load_certificate
+from products.edge.tls import CertificateFolder, load_certificate
 from products.lookup import LOOKUP_SECONDS, AddressDenied, Unresolvable
 from products.protocol import is_ip
 
@@ -114,31 +110,33 @@ class OriginResolver:
             return (), EdgeError.ORIGIN_NOT_RESOLVED.sentence()
 
 
-def write_certificate_list(source: Path, target: Path) -> CertificateList:
+def read_certificate(path: Path) -> tuple[str, bytes]:
+    """Return a valid file's whole path, and its digest. Raises OSError."""
+    whole = str(path.resolve())
+    if not _LISTABLE_PATH.fullmatch(whole):
+        raise OSError("HAProxy cannot read a path with such characters.")
+    load_certificate(path)
+    return whole, hashlib.sha256(path.read_bytes()).digest()
+
+
+def write_certificate_list(
+    source: CertificateFolder[tuple[str, bytes]], target: Path
+) -> CertificateList:
     """List the valid `DOMAIN.pem` files of a folder, `default.pem` first. Raises OSError.
 
     HAProxy would reject all certificates because of one invalid file.
     """
-    valid = []
-    digest = hashlib.sha256()
-    for path in sorted(
-        source.glob("*.pem"), key=lambda path: (path.stem != _DEFAULT_CERTIFICATE, path)
-    ):
-        try:
-            if not _LISTABLE_PATH.fullmatch(str(path.resolve())):
-                raise OSError("HAProxy cannot read a path with such characters.")  # noqa: TRY301
-            load_certificate(client_tls(), path)
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:  # includes ssl.SSLError
-            log.warning("The certificate %s is not used: %s", path.name, error)
-        else:
-            valid.append(path)
-    lines = "".join(f"{path.resolve()}\n" for path in valid)
+    source.refresh()
+    names = sorted(
+        source.loaded.keys() - source.faults.keys(),
+        key=lambda name: (name != _DEFAULT_CERTIFICATE, name),
+    )
+    lines = "".join(f"{source.loaded[name][0]}\n" for name in names)
+    digest = hashlib.sha256(b"".join(source.loaded[name][1] for name in names))
     listing = target / _CERTIFICATE_LIST
     if not listing.exists() or listing.read_text() != lines:
         atomic_write(listing, lines.encode())
-    has_default = any(path.stem == _DEFAULT_CERTIFICATE for path in valid)
-    return CertificateList(digest.hexdigest(), has_default)
+    return CertificateList(digest.hexdigest(), _DEFAULT_CERTIFICATE in names)
 
 
 class ConfigReconciler:
@@ -160,6 +158,9 @@ class ConfigReconciler:
         self.has_changed = resolver.has_changed
         self._refresh_at = 0.0  # by the monotonic clock
         self._certificates = CertificateList()
+        self._certificate_folder = CertificateFolder(
+            Path(settings.tls_certificates), read_certificate
+        )
         self._sending_permissions = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
         # Permissions follow the newest table immediately, the rest after look-ups and a reload.
@@ -225,10 +226,10 @@ class ConfigReconciler:
         is_due = time.monotonic() >= self._refresh_at
         if is_due:
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
-            if source := self._settings.tls_certificates:
+            if self._settings.tls_certificates:
                 # In a thread, because there may be very many.
                 self._certificates = await asyncio.to_thread(
-                    write_certificate_list, Path(source), self._folder
+                    write_certificate_list, self._certificate_folder, self._folder
                 )
         self._routes = table.routes if table else None
         await self._origins.update(self._routes or (), again=is_due)

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from products.edge.startup import shared_socket
-from products.edge.tls import SERVER_NAME, client_tls, load_certificate
+from products.edge.tls import (
+    SERVER_NAME,
+    CertificateFolder,
+    client_tls,
+    load_certificate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +79,7 @@ class Listener:
             loop.call_later(_PAUSE_SECONDS, self._watch)
 
 
-class Certificates:
+class Certificates(CertificateFolder[ssl.SSLContext]):
     """The certificates in a folder, as `DOMAIN.pem` with chain and key in one file.
 
     A name that has no file gets that of the wildcard (`_.example.com.pem` is for
@@ -83,31 +88,12 @@ class Certificates:
 
     def __init__(self, folder: Path) -> None:
         """Read a folder. Raises OSError if it does not exist."""
-        self._folder = folder
-        self._stamps: dict[str, tuple[int, int, int]] = {}
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        super().__init__(folder, load_certificate)
         self.tls = client_tls()
         self.tls.sni_callback = self._choose
         if not folder.is_dir():
             raise NotADirectoryError(f"No folder of certificates: {folder}")
-        self.reload()
-
-    def reload(self) -> None:
-        """Read new and changed files; a faulty file changes nothing."""
-        paths = {path.stem.lower(): path for path in self._folder.glob("*.pem")}
-        for name, path in paths.items():
-            try:
-                state = path.stat()
-                stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
-                if self._stamps.get(name) != stamp:
-                    self._stamps[name] = stamp
-                    context = client_tls()
-                    load_certificate(context, path)
-                    self._contexts[name] = context
-            except OSError as error:  # includes ssl.SSLError
-                log.warning("The certificate %s is not used: %s", path.name, error)
-        for name in self._contexts.keys() - paths.keys():
-            del self._contexts[name], self._stamps[name]
+        self.refresh()
 
     def _choose(
         self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
@@ -116,7 +102,7 @@ class Certificates:
         setattr(connection, SERVER_NAME, host)
         wildcard = "_." + host.partition(".")[2]
         for candidate in (host, wildcard, "default"):
-            if (context := self._contexts.get(candidate)) is not None:
+            if (context := self.loaded.get(candidate)) is not None:
                 connection.context = context
                 return None
         return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)

@@ -195,7 +195,7 @@ class Worker:
             if not index % _TUNNELS_PER_BATCH:
                 await asyncio.sleep(0)
         if self._certificates is not None:
-            await asyncio.to_thread(self._certificates.reload)
+            await asyncio.to_thread(self._certificates.refresh)
 
     async def _tick(self) -> None:
         self.meter.tick(self._part, _TICK_PARTS)

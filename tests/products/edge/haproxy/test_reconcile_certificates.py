@@ -72,3 +72,5 @@ def test_a_new_certificate_is_used_without_a_restart(secure):
     write(authority, folder, "two.test", "two.test")
 
     eventually(lambda: connect(stand, authority, "two.test"), seconds=60).close()
+    # All were looked at again meanwhile, and the invalid one had not changed.
+    assert stand.edge.log().count("broken.test.pem") == 1
