@@ -39,6 +39,7 @@ class PortalErrorResponse(Exception):
 class EdgeError(Enum):
     """Each error response of an edge: its status and its sentence. The member's name is its code."""
 
+    # fmt: off
     # The request
     NOT_HTTP = (400, "The request is not valid HTTP/1.1.")
     REQUEST_MALFORMED = (400, "The request is not valid HTTP/1.1: {reason}.")
@@ -52,10 +53,7 @@ class EdgeError(Enum):
     TARGET_USER = (400, "The request's target has a user name.")
     TARGET_HOST = (400, "The request's target and its Host field differ.")
     TRANSFER_CODING = (400, "The only transfer coding is chunked, in HTTP/1.1, once.")
-    LENGTH_AND_CODING = (
-        400,
-        "Content-Length and Transfer-Encoding exclude each other.",
-    )
+    LENGTH_AND_CODING = (400, "Content-Length and Transfer-Encoding exclude each other.")
     CONTENT_LENGTH = (400, "Content-Length must be one whole number.")
     BODY_MALFORMED = (400, "The request's body is not well-formed.")
     METHOD_NOT_SUPPORTED = (405, "This HTTP method is not supported.")
@@ -68,10 +66,7 @@ class EdgeError(Enum):
     HANDSHAKE_METHOD = (400, "A WebSocket handshake is a GET request of HTTP/1.1.")
     HANDSHAKE_CONNECTION = (400, "A WebSocket handshake needs “Connection: Upgrade”.")
     HANDSHAKE_BODY = (400, "A WebSocket handshake has no body.")
-    HANDSHAKE_KEY = (
-        400,
-        "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.",
-    )
+    HANDSHAKE_KEY = (400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.")
     HANDSHAKE_VERSION = (426, "Only WebSocket version 13 is supported.")
 
     # The service and this edge
@@ -82,29 +77,17 @@ class EdgeError(Enum):
     HOST_MOVED = (503, "{host} was just moved to another service. Try again.")
     ADDRESS_LIMIT = (429, "Too many open requests from this address.")
     CONNECTION_LIMIT = (503, "This edge has reached its connection limit.")
-    SERVICE_LIMIT = (
-        503,
-        "This service has as many WebSocket connections as this edge allows. Try again later.",
-    )
-    ACCOUNT_LIMIT = (
-        503,
-        "This account has as many WebSocket connections as this edge allows. Try again later.",
-    )
+    SERVICE_LIMIT = (503, "This service has as many WebSocket connections as this edge allows. Try again later.")
+    ACCOUNT_LIMIT = (503, "This account has as many WebSocket connections as this edge allows. Try again later.")
     NO_ROUTE_TABLE = (503, "This edge has not received its configuration yet.")
-    USAGE_NOT_RECORDED = (
-        503,
-        "This edge can't record usage at the moment. Try again later.",
-    )
+    USAGE_NOT_RECORDED = (503, "This edge can't record usage at the moment. Try again later.")
 
     # The origin
     NO_ORIGIN = (503, "This service has no origin.")
     ORIGIN_PORT = (502, "The origin's port is not valid.")
     ORIGIN_NAME = (502, "The origin's name is not a host name.")
     ORIGIN_OVERRIDE_HOST = (502, "The origin's Override Host is not valid.")
-    ORIGIN_NOT_RESOLVED_YET = (
-        502,
-        "The origin's address has not been resolved yet. Try again.",
-    )
+    ORIGIN_NOT_RESOLVED_YET = (502, "The origin's address has not been resolved yet. Try again.")
     ORIGIN_NOT_RESOLVED = (502, "The origin's name could not be resolved.")
     # Not which class of address it is: that would map the network from outside.
     ORIGIN_DENIED = (502, "The origin's address is not allowed.")
@@ -113,21 +96,13 @@ class EdgeError(Enum):
     ORIGIN_CERTIFICATE = (502, "The origin's certificate was not accepted: {reason}.")
     ORIGIN_PROTOCOL = (502, "The origin chose a protocol other than HTTP/1.1.")
     # HAProxy does not tell the two apart.
-    ORIGIN_UNREACHABLE_OR_UNTRUSTED = (
-        503,
-        "The origin could not be reached, or its certificate was not accepted.",
-    )
+    ORIGIN_UNREACHABLE_OR_UNTRUSTED = (503, "The origin could not be reached, or its certificate was not accepted.")
     ORIGIN_CLOSED = (502, "The origin closed the connection without a response.")
     ORIGIN_NOT_HTTP = (502, "The origin's response is not valid HTTP/1.1.")
-    ORIGIN_HEADERS_TOO_LARGE = (
-        502,
-        "The origin's response headers are larger than {limit} bytes.",
-    )
-    ORIGIN_TOO_MANY_FIELDS = (
-        502,
-        "The origin's response has more than {limit} header fields.",
-    )
+    ORIGIN_HEADERS_TOO_LARGE = (502, "The origin's response headers are larger than {limit} bytes.")
+    ORIGIN_TOO_MANY_FIELDS = (502, "The origin's response has more than {limit} header fields.")
     ORIGIN_TIMEOUT = (504, "The origin did not respond in time.")
+    # fmt: on
 
     @property
     def status(self) -> HTTPStatus:

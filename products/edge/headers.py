@@ -49,10 +49,6 @@ class RequestHead:
     upgrade: frozenset[bytes]  # requested protocols, in lower case
     named: NamedFields  # the fields' values by their names
 
-    def values(self, name: bytes) -> list[bytes]:
-        """Return the values of a field; the name is in lower case."""
-        return self.named.get(name, [])
-
     @property
     def wants_websocket(self) -> bool:
         """Whether the client asks to upgrade to WebSocket."""
@@ -135,7 +131,7 @@ def loop_field(service: str) -> tuple[bytes, bytes]:
 
 def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
     """Reject a request that has passed this service, or too many. Raises ErrorResponse."""
-    passed = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
+    passed = b",".join(head.named.get(b"cdn-loop", ())).replace(b" ", b"").split(b",")
     if loop[1] in passed or len(passed) >= MAX_HOPS:
         raise ErrorResponse(EdgeError.LOOP)
 

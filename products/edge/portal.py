@@ -110,9 +110,7 @@ class PortalClient:
         try:
             secret = self._credential_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise PortalUnreachable(
-                f"The credential cannot be read: {error}"
-            ) from error
+            raise PortalUnreachable(f"The credential is unreadable: {error}") from error
         headers = headers | {"Authorization": f"Bearer {secret}", "Connection": "close"}
         connection = self._connect()
         try:

@@ -48,9 +48,7 @@ class Settings:
     credential_file: Annotated[str, "file with this edge's secret"]
     data_dir: Annotated[str, "folder of route table, usage and access log"]
     name: Annotated[str, "name of this edge, as in the portal"] = "edge-1"
-    bind: Annotated[str, "HOST:PORT to listen on; the default port is 8080"] = (
-        "127.0.0.1"
-    )
+    bind: Annotated[str, "HOST:PORT to listen on; default port 8080"] = "127.0.0.1"
     port: int = 8080
     tls_certificates: Annotated[str, "folder of DOMAIN.pem files"] = ""
     tls_port: Annotated[int, "with certificates; 0 = any free port"] = 0

@@ -96,12 +96,8 @@ class Agent:
         self._reconciler = ConfigReconciler(
             settings, folder, self._haproxy, self._resolver
         )
-        self._access_log = AccessLog(
-            settings.name,
-            data / "access.jsonl",
-            origin_tls(settings.ca_file),
-            self._resolver,
-        )
+        path, tls = data / "access.jsonl", origin_tls(settings.ca_file)
+        self._access_log = AccessLog(settings.name, path, tls, self._resolver)
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self._revocation = RevocationPolicy(settings.limits.removed_grace_seconds)

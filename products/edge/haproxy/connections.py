@@ -115,9 +115,7 @@ def _larger(some: _Counts, others: _Counts) -> _Counts:
     return requests, sent, received
 
 
-_NUMBER_DIGITS = (
-    24  # hexadecimal, of an id's 32: the whole must fit the portal's column
-)
+_NUMBER_DIGITS = 24  # of an id's 32, so that the whole fits the portal's column
 _INSTANCE_FILE = "instance"
 
 # An entry of t_conn is named by it.

@@ -85,6 +85,8 @@ class ClientConnection(BufferedStream):
     @property
     def server_name(self) -> str:
         """The host that the client named in the TLS handshake; "" without TLS or a name."""
+        if not self.is_tls:
+            return ""
         tls = self.transport.get_extra_info("ssl_object")
         return str(getattr(tls, SERVER_NAME, ""))
 

@@ -23,6 +23,7 @@ from products.edge.headers import (
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.http1 import (
     LAST_CHUNK,
+    SWITCHING_PROTOCOLS,
     BodyMalformed,
     BodyReader,
     ResponseHead,
@@ -256,7 +257,7 @@ async def _relay_response(
     Raises ErrorResponse for a 101 that opens no tunnel, and BodyMalformed or StreamClosed when
     the response breaks off.
     """
-    if response.is_switching:
+    if response.status == SWITCHING_PROTOCOLS:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     body = response.body(client.head.method)
     in_chunks = client.head.is_http11 and body.length is None

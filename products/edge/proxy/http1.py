@@ -40,6 +40,8 @@ _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _UNSUPPORTED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+# A member of an enumeration takes longer to find than a response to judge.
+_OK, SWITCHING_PROTOCOLS = HTTPStatus.OK.value, HTTPStatus.SWITCHING_PROTOCOLS.value
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _MAX_FRAMING_BYTES = 8 * 1024  # of chunk sizes, extensions and trailers in a row
 
@@ -66,12 +68,7 @@ class ResponseHead:
     @property
     def is_interim(self) -> bool:
         """Whether the final response is still to come."""
-        return self.status < HTTPStatus.OK and not self.is_switching
-
-    @property
-    def is_switching(self) -> bool:
-        """Whether the status is 101, whatever the fields say."""
-        return self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        return self.status < _OK and self.status != SWITCHING_PROTOCOLS
 
     @property
     def opens_websocket(self) -> bool:
@@ -80,7 +77,7 @@ class ResponseHead:
         It ends with its head, whatever its fields say of a body (RFC 9112, 6.3).
         """
         return (
-            self.is_switching
+            self.status == SWITCHING_PROTOCOLS
             and self.upgrade == {b"websocket"}
             and b"upgrade" in self.connection
         )
@@ -176,8 +173,8 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
         host=normal_host(hosts[0]),
         host_field=hosts[0],
         body_bytes=None if is_chunked else length or 0,
-        connection=_tokens(named.get(b"connection", [])),
-        upgrade=_tokens(named.get(b"upgrade", [])),
+        connection=_tokens(b",".join(named.get(b"connection", ()))),
+        upgrade=_tokens(b",".join(named.get(b"upgrade", ()))),
         named=named,
     )
 
@@ -194,9 +191,9 @@ def require_handshake(head: RequestHead) -> None:
         raise ErrorResponse(EdgeError.HANDSHAKE_CONNECTION)
     if head.body_bytes != 0:
         raise ErrorResponse(EdgeError.HANDSHAKE_BODY)
-    if head.values(b"sec-websocket-version") != [b"13"]:
+    if head.named.get(b"sec-websocket-version") != [b"13"]:
         raise ErrorResponse(EdgeError.HANDSHAKE_VERSION)
-    keys = head.values(b"sec-websocket-key")
+    keys = head.named.get(b"sec-websocket-key", [])
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise ErrorResponse(EdgeError.HANDSHAKE_KEY)
 
@@ -232,8 +229,8 @@ def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
         fields=read.fields,
         length=length,
         is_chunked=is_chunked,
-        connection=_tokens(read.named.get(b"connection", [])),
-        upgrade=_tokens(read.named.get(b"upgrade", [])),
+        connection=_tokens(b",".join(read.named.get(b"connection", ()))),
+        upgrade=_tokens(b",".join(read.named.get(b"upgrade", ()))),
     )
 
 
@@ -335,7 +332,7 @@ def _read_framing(named: NamedFields, *, is_http11: bool) -> tuple[int | None, b
     return int(lengths[0]) if lengths else None, bool(codings)
 
 
-def _tokens(values: list[bytes]) -> frozenset[bytes]:
+@functools.lru_cache(maxsize=16)  # few differ, and a client can send long ones
+def _tokens(values: bytes) -> frozenset[bytes]:
     """Split comma-separated values into lower-case tokens."""
-    tokens = b",".join(values).lower().split(b",")
-    return frozenset(token.strip(b" \t") for token in tokens) - {b""}
+    return frozenset(map(bytes.strip, values.lower().split(b","))) - {b""}

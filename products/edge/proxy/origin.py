@@ -90,7 +90,7 @@ class OriginConnector:
 def _keep_alive(descriptor: int, address: str) -> None:
     # The loop's own socket object makes a new socket for every option that it sets.
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    connected = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+    connected = socket.SocketType(family, socket.SOCK_STREAM, 0, descriptor)
     try:
         for level, option, value in LIVENESS_OPTIONS:
             connected.setsockopt(level, option, value)

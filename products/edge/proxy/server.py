@@ -42,7 +42,7 @@ class Server:
 
     def accept(
         self,
-        accepted: socket.socket,
+        accepted: socket.SocketType,
         peer: tuple[str, int],
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Server:
     async def _serve(
         self,
         client: ClientConnection,
-        accepted: socket.socket,
+        accepted: socket.SocketType,
         tls: ssl.SSLContext | None,
     ) -> None:
         try:
@@ -101,19 +101,19 @@ class Server:
     async def _establish(
         self,
         client: ClientConnection,
-        accepted: socket.socket,
+        accepted: socket.SocketType,
         tls: ssl.SSLContext | None,
     ) -> None:
         """Raises OSError. A client that names an unknown host gets the alert that says so."""
         loop = asyncio.get_running_loop()
         if tls is None:
-            await loop.connect_accepted_socket(lambda: client, accepted)
+            await loop.connect_accepted_socket(lambda: client, accepted)  # type: ignore[arg-type]
             return
-        with accepted.dup() as for_alert:
+        with socket.socket(fileno=socket.dup(accepted.fileno())) as for_alert:
             try:
                 await loop.connect_accepted_socket(
                     lambda: client,
-                    accepted,
+                    accepted,  # type: ignore[arg-type]
                     ssl=tls,
                     ssl_handshake_timeout=self._limits.head_seconds,
                 )

@@ -110,7 +110,7 @@ class Worker:
         self._channel = channel
         self._stop = asyncio.Event()
         self._stop_immediately = asyncio.Event()
-        tls = origin_tls(settings.ca_file)
+        path, tls = data / "access.jsonl", origin_tls(settings.ca_file)
         self._resolver = CachingResolver(
             [ip_network(one) for one in settings.allow_private],
             timeout_seconds=self.limits.connect_seconds,
@@ -119,9 +119,7 @@ class Worker:
         hold_instance(folder)
         self.store = UsageStore(folder, max_bytes=settings.store_bytes)
         self.meter = UsageMeter(self.store)
-        self._access_log = AccessLog(
-            settings.name, data / "access.jsonl", tls, self._resolver
-        )
+        self._access_log = AccessLog(settings.name, path, tls, self._resolver)
         self.handler = RequestHandler(
             self.limits,
             OriginConnector(self.limits, tls, self._resolver),

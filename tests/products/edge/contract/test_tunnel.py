@@ -45,8 +45,8 @@ def test_the_origin_sees_one_whole_handshake(stand):
     require_handshake(head)
     assert head.upgrade == frozenset({b"websocket"})
     assert head.connection == frozenset({b"upgrade"})
-    assert head.values(b"sec-websocket-protocol") == [b"chat"]
-    assert head.values(b"sec-websocket-extensions") == [b"x"]
+    assert head.named[b"sec-websocket-protocol"] == [b"chat"]
+    assert head.named[b"sec-websocket-extensions"] == [b"x"]
 
 
 def test_only_a_101_opens_a_tunnel(stand):

@@ -249,7 +249,7 @@ def test_what_passes_as_a_handshake_is_one(fields, method):
     assert method == "GET"
     assert head.body_bytes == 0
     assert names.count(b"host") == names.count(b"sec-websocket-key") == 1
-    assert head.values(b"sec-websocket-version") == [b"13"]
+    assert head.named[b"sec-websocket-version"] == [b"13"]
     assert b"transfer-encoding" not in names
 
 
