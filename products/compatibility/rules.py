@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from products.compatibility.backend_settings import (
+    BACKEND_LABELS,
     BLOCKING_SETTINGS,
     CERTIFICATE_NAMES,
     IGNORED_SETTINGS,
@@ -135,7 +136,7 @@ def unsafe_settings(given: RuleInput) -> Iterator[Finding]:
         for field, setting in BLOCKING_SETTINGS.items():
             if is_set(backend, field):
                 yield _UNSAFE_SETTING.finding(
-                    f"{setting.label}: backend {backend.name} {setting.effect}.",
+                    f"{BACKEND_LABELS[field]}: backend {backend.name} {setting.effect}.",
                     setting.remedy,
                     backend=backend.name,
                     field=field,
@@ -148,11 +149,11 @@ _CERTIFICATE_NAME = Rule("certificate_name_differs", Severity.BLOCKS, "R8")
 def certificate_names(given: RuleInput) -> Iterator[Finding]:
     """Refuse a certificate name or SNI other than the name that is checked (R8)."""
     for backend in given.config.backends:
-        for field, label in CERTIFICATE_NAMES.items():
+        for field in CERTIFICATE_NAMES:
             wanted = getattr(backend, field)
             if wanted and _normalized(wanted) != _normalized(backend.checked_name):
                 yield _CERTIFICATE_NAME.finding(
-                    f"{label} of backend {backend.name} is {wanted}, but WebSockets checks {_checked(backend)}.",
+                    f"{BACKEND_LABELS[field]} of backend {backend.name} is {wanted}, but WebSockets checks {_checked(backend)}.",
                     f"Set Override Host to {wanted}, or remove the setting.",
                     backend=backend.name,
                     field=field,
@@ -183,10 +184,10 @@ _IGNORED_SETTING = Rule("host_setting_without_effect", Severity.WARNING, "R8")
 def ignored_settings(given: RuleInput) -> Iterator[Finding]:
     """Warn of host settings that WebSocket connections do not use (R8)."""
     for backend in given.config.backends:
-        for field, label in IGNORED_SETTINGS.items():
+        for field in IGNORED_SETTINGS:
             if is_set(backend, field):
                 yield _IGNORED_SETTING.finding(
-                    f"{label} of backend {backend.name} has no effect on WebSocket connections.",
+                    f"{BACKEND_LABELS[field]} of backend {backend.name} has no effect on WebSocket connections.",
                     "No action needed. It still applies to ordinary requests.",
                     backend=backend.name,
                     field=field,

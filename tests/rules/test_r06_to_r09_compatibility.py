@@ -160,6 +160,6 @@ def test_r6_to_r9_are_reported_together(world, api):
     words = str(answer)
     assert [
         name
-        for name in ("shield", "Check certificate", "Request condition")
+        for name in ("shield", "Check the origin's certificate", "Request condition")
         if name not in words
     ] == []

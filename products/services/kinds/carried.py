@@ -110,7 +110,6 @@ def healthcheck_name(**declared: object) -> Field:
         "healthcheck",
         max_length=255,
         nullable=True,
-        label="Health check",
         refers_to="healthcheck",
         no_value="No health check",
         help="A health check of this version.",
@@ -168,10 +167,9 @@ def _port_and_tls(values: Values) -> Problems:
         yield "port", "Enable TLS is on, but port 80 is usual without TLS."
 
 
-def _milliseconds(name: str, label: str, **declared: object) -> Field:
+def _milliseconds(name: str, **declared: object) -> Field:
     return number(
         name,
-        label=label,
         maximum=MAX_TIMEOUT,
         unit="milliseconds",
         group="Timeouts",
@@ -180,20 +178,17 @@ def _milliseconds(name: str, label: str, **declared: object) -> Field:
     )
 
 
-def _certificate_name(name: str, label: str) -> Field:
-    return host(name, label=label, nullable=True, group="TLS", carried=False)
+def _certificate_name(name: str) -> Field:
+    return host(name, nullable=True, group="TLS", carried=False)
 
 
-def _tls_version(name: str, label: str) -> Field:
-    return choice(
-        name, TLS_VERSIONS, label=label, nullable=True, group="TLS", carried=False
-    )
+def _tls_version(name: str) -> Field:
+    return choice(name, TLS_VERSIONS, nullable=True, group="TLS", carried=False)
 
 
-def _tcp(name: str, label: str, unit: str, usual: int) -> Field:
+def _tcp(name: str, unit: str, usual: int) -> Field:
     return number(
         name,
-        label=label,
         unit=unit,
         nullable=True,
         group="TCP keep-alive",
@@ -259,7 +254,6 @@ BACKEND = Kind(
         flag(
             "auto_loadbalance",
             default=False,
-            label="Automatic load balancing",
             group="Health and load balancing",
             carried=False,
         ),
@@ -273,21 +267,18 @@ BACKEND = Kind(
         number(
             "max_conn",
             default=200,
-            label="Maximum connections",
             group="Limits",
             carried=False,
         ),
         number(
             "max_use",
             nullable=True,
-            label="Maximum uses of a connection",
             group="Limits",
             carried=False,
         ),
         number(
             "max_lifetime",
             nullable=True,
-            label="Maximum lifetime of a connection",
             unit="milliseconds",
             group="Limits",
             carried=False,
@@ -298,13 +289,12 @@ BACKEND = Kind(
             group="Health and load balancing",
             carried=False,
         ),
-        _milliseconds("connect_timeout", "Connect timeout", default=1000),
-        _milliseconds("first_byte_timeout", "First byte timeout", default=15000),
-        _milliseconds("between_bytes_timeout", "Between bytes timeout", default=10000),
-        _milliseconds("fetch_timeout", "Fetch timeout"),
+        _milliseconds("connect_timeout", default=1000),
+        _milliseconds("first_byte_timeout", default=15000),
+        _milliseconds("between_bytes_timeout", default=10000),
+        _milliseconds("fetch_timeout"),
         number(
             "keepalive_time",
-            label="Keep-alive time",
             nullable=True,
             unit="seconds",
             group="Timeouts",
@@ -314,25 +304,22 @@ BACKEND = Kind(
             "ssl_check_cert",
             default=True,
             nullable=True,
-            label="Check the origin's certificate",
             group="TLS",
             carried=False,
         ),
         long_text(
             "ssl_ca_cert",
             nullable=True,
-            label="Custom CA certificate",
             group="TLS",
             carried=False,
         ),
-        _certificate_name("ssl_cert_hostname", "Certificate hostname"),
-        _certificate_name("ssl_sni_hostname", "SNI hostname"),
-        _certificate_name("ssl_hostname", "TLS hostname"),
+        _certificate_name("ssl_cert_hostname"),
+        _certificate_name("ssl_sni_hostname"),
+        _certificate_name("ssl_hostname"),
         text(
             "ssl_ciphers",
             max_length=500,
             nullable=True,
-            label="TLS ciphers",
             group="TLS",
             carried=False,
         ),
@@ -341,14 +328,12 @@ BACKEND = Kind(
             "ssl_client_cert",
             nullable=True,
             private=True,
-            label="Client certificate",
             group="TLS",
             carried=False,
         ),
         secret(
             "ssl_client_key",
             nullable=True,
-            label="Client key",
             group="TLS",
             carried=False,
         ),
@@ -356,22 +341,20 @@ BACKEND = Kind(
             "client_cert",
             nullable=True,
             private=True,
-            label="Client certificate (older setting)",
             group="TLS",
             carried=False,
         ),
-        _tls_version("min_tls_version", "Minimum TLS version"),
-        _tls_version("max_tls_version", "Maximum TLS version"),
+        _tls_version("min_tls_version"),
+        _tls_version("max_tls_version"),
         flag(
             "tcp_keepalive_enable",
             nullable=True,
-            label="TCP keep-alive",
             group="TCP keep-alive",
             carried=False,
         ),
-        _tcp("tcp_keepalive_probes", "TCP keep-alive probes", "", 3),
-        _tcp("tcp_keepalive_interval", "TCP keep-alive interval", "seconds", 10),
-        _tcp("tcp_keepalive_time", "TCP keep-alive time", "seconds", 300),
+        _tcp("tcp_keepalive_probes", "", 3),
+        _tcp("tcp_keepalive_interval", "seconds", 10),
+        _tcp("tcp_keepalive_time", "seconds", 300),
         text(
             "hostname",
             read_only=True,

@@ -104,7 +104,7 @@ POOL_SERVER = ItemKind(
         host("address", required=True),
         number("port", minimum=1, maximum=65535, default=80),
         number("weight", minimum=1, maximum=100, default=100),
-        number("max_conn", default=0, label="Maximum connections"),
+        number("max_conn", default=0),
         flag("disabled", default=False),
         override_host(),
         comment(default=""),

@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 
 from products.compatibility.backend_settings import (
+    BACKEND_LABELS,
     BLOCKING_SETTINGS,
     CERTIFICATE_NAMES,
     IGNORED_SETTINGS,
@@ -15,16 +16,16 @@ from products.compatibility.version_config import BackendConfig
 SUPPORTED = ["name", "address", "port", "use_ssl", "override_host"]  # R8
 
 
-def test_every_setting_of_a_backend_is_supported_or_in_one_list():
-    listed = [
-        *SUPPORTED,
-        *CERTIFICATE_NAMES,
-        *BLOCKING_SETTINGS,
-        *IGNORED_SETTINGS,
-        "shield",
-    ]
+def test_every_setting_of_a_backend_is_supported_or_has_a_label():
+    assert sorted([*SUPPORTED, *BACKEND_LABELS, "shield"]) == sorted(
+        each.name for each in fields(BackendConfig)
+    )
 
-    assert sorted(listed) == sorted(each.name for each in fields(BackendConfig))
+
+def test_a_setting_that_is_checked_is_in_one_table():
+    tables = [*CERTIFICATE_NAMES, *BLOCKING_SETTINGS, *IGNORED_SETTINGS]
+
+    assert sorted(tables) == sorted(BACKEND_LABELS)
 
 
 @pytest.mark.parametrize(

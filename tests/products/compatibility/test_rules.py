@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from products.compatibility.backend_settings import BLOCKING_SETTINGS, IGNORED_SETTINGS
+from products.compatibility.backend_settings import (
+    BACKEND_LABELS,
+    BLOCKING_SETTINGS,
+    IGNORED_SETTINGS,
+)
 from products.compatibility.findings import Finding, Severity
 from products.compatibility.rules import all_findings, blocking_switch
 from products.compatibility.version_config import (
@@ -151,7 +155,7 @@ def test_a_setting_without_effect_is_a_warning_that_names_it(field):
 
     assert found(config) == [("R8", Severity.WARNING, "origin", field)]
     assert findings[0].message == (
-        f"{IGNORED_SETTINGS[field]} of backend origin has no effect on WebSocket connections."
+        f"{BACKEND_LABELS[field]} of backend origin has no effect on WebSocket connections."
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from products.compatibility.backend_settings import BACKEND_LABELS
 from products.compatibility.version_config import BackendConfig, HeaderConfig
 from products.services.kinds import KINDS, Field
 from products.services.kinds.fields import Type
@@ -64,6 +65,12 @@ def test_no_field_is_declared_twice(segment):
     names = [each.name for each in KINDS[segment].fields]
 
     assert len(names) == len(set(names))
+
+
+def test_findings_call_the_settings_of_a_backend_as_its_form_does():
+    declared = KINDS["backend"].by_name
+
+    assert {name: declared[name].label for name in BACKEND_LABELS} == BACKEND_LABELS
 
 
 @pytest.mark.parametrize(
