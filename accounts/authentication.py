@@ -27,6 +27,7 @@ from accounts.tokens import digest, digests
 # The attribute of a request in which a middleware keeps the token for the view.
 FOUND_TOKEN = "found_token"  # noqa: S105 - a name
 SESSION_ACCOUNT = "account_id"
+INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Writing the time of every use would make each API read a write. A minute is exact enough.
 LAST_USED_WRITE_INTERVAL = timedelta(minutes=1)
@@ -338,7 +339,7 @@ class FastlyKeyAuthentication(BaseAuthentication):
         # A middleware may have found it already.
         token = getattr(request._request, FOUND_TOKEN, None) or find_token(secret, now)  # noqa: SLF001
         if token is None:
-            raise AuthenticationFailed("Provided credentials are missing or invalid")
+            raise AuthenticationFailed(INVALID_CREDENTIALS)
         _require_second_factor(token)
         context = context_of(request._request, Interface.API)  # noqa: SLF001
         if (

@@ -10,7 +10,12 @@ LENGTH = 22
 
 def new_id() -> str:
     """Return a new random id: 22 characters of [0-9A-Za-z], 130 bits."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return random_characters(LENGTH)
+
+
+def random_characters(count: int) -> str:
+    """Return random characters of [0-9A-Za-z]."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(count))
 
 
 def derived_id(*ids: str) -> str:

@@ -14,6 +14,9 @@ from accounts.ids import new_id
 from accounts.roles import AUTOMATION_ROLES, ROLES_WITH_LIMITED_ACCESS, Role
 from accounts.time_zones import MAX_ZONE_LENGTH
 
+MAX_REASON_LENGTH = 500  # that staff and superusers give for a change
+MAX_PROBLEM_LENGTH = 500  # that prevents a mail from being sent
+MAX_SUBJECT_LENGTH = 200
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
 
@@ -37,7 +40,7 @@ class Account(models.Model):
     time_zone = models.CharField(max_length=MAX_ZONE_LENGTH, default="UTC")
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
-    suspension_reason = models.CharField(max_length=500, blank=True)
+    suspension_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     # What it requires of its members beyond the operator's rules; see `security_policy`.
     second_factor_required = models.BooleanField(default=False)
     session_idle_seconds = models.PositiveIntegerField(null=True, blank=True)
@@ -306,13 +309,13 @@ class OutgoingMail(models.Model):
         verbose_name="sets the password of",
     )
     to = models.EmailField(max_length=254)
-    subject = models.CharField(max_length=200)
+    subject = models.CharField(max_length=MAX_SUBJECT_LENGTH)
     body = models.TextField()
     created_at = models.DateTimeField()
     due_at = models.DateTimeField(db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
-    problem = models.CharField(max_length=500, blank=True)
+    problem = models.CharField(max_length=MAX_PROBLEM_LENGTH, blank=True)
 
     class Meta:
         verbose_name = "outgoing email"
@@ -438,7 +441,7 @@ class Proposal(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -447,7 +450,7 @@ class Proposal(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
-    decision_reason = models.CharField(max_length=500, blank=True)
+    decision_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -8,26 +8,26 @@ have secrets of 43 characters, which stay valid.
 import hashlib
 import hmac
 import secrets
-import string
 import zlib
 from typing import Final
 
 from django.conf import settings
 
+from accounts.ids import ALPHABET, random_characters
+
 PREFIX: Final = "tg_"
-BASE_62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH: Final = 23
 CHECKSUM_LENGTH: Final = 6
 
 
 def new_secret() -> str:
-    """Return a new random secret of an edge: 43 characters, 256 bits."""
+    """Return a new random secret of an edge or of a proof: 43 characters, 256 bits."""
     return secrets.token_urlsafe(32)
 
 
 def new_token_secret() -> str:
     """Return a new random secret of an API token: 32 characters, 136 bits."""
-    random = "".join(secrets.choice(BASE_62) for _ in range(RANDOM_LENGTH))
+    random = random_characters(RANDOM_LENGTH)
     return f"{PREFIX}{random}{checksum(random)}"
 
 
@@ -36,8 +36,8 @@ def checksum(random: str) -> str:
     number = zlib.crc32(random.encode())
     digits = ""
     for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(BASE_62))
-        digits = BASE_62[digit] + digits
+        number, digit = divmod(number, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
     return digits
 
 

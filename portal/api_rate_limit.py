@@ -17,10 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts.authentication import SAFE_METHODS
 from accounts.rate_limit import consume, resets_at
 from products.protocol import API_PATH
 
-READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MINUTE: Final = 60
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -79,7 +79,7 @@ class ApiRateLimit(BaseThrottle):
         user_id = getattr(request.user, "pk", None)  # an edge has none
         if user_id is None:
             return True
-        is_read = request.method in READ_METHODS or getattr(
+        is_read = request.method in SAFE_METHODS or getattr(
             view, "changes_nothing", False
         )
         left = self._read(user_id) if is_read else self._write(user_id)

@@ -37,7 +37,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from accounts.api.sudo import CredentialsRefused
-from accounts.authentication import current_membership
+from accounts.authentication import INVALID_CREDENTIALS, current_membership
 from accounts.errors import Invalid, LimitReached, RefusalError
 from accounts.rate_limit import RETRY_SECONDS
 from accounts.readable import choices_in_words
@@ -51,7 +51,6 @@ from products.services.kinds.logging import CODEC_AND_LEVEL, ROLE_AND_KEYS
 
 Json = dict[str, Any]
 RETRY_AFTER_SECONDS = 5
-INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
     HTTPStatus.UNAUTHORIZED: INVALID_CREDENTIALS,
     HTTPStatus.NOT_FOUND: "Record not found",

@@ -7,7 +7,8 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from portal.api_rate_limit import MINUTE, READ_METHODS, SharedCounts
+from accounts.authentication import SAFE_METHODS
+from portal.api_rate_limit import MINUTE, SharedCounts
 from portal.error_responses import too_many_requests
 from products.protocol import API_PATH
 
@@ -20,7 +21,7 @@ def limit_forms(get_response: GetResponse) -> GetResponse:
     """Refuse the forms that a signed-in user sends faster than a person could."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.method in READ_METHODS or request.path.startswith(API_PATH):
+        if request.method in SAFE_METHODS or request.path.startswith(API_PATH):
             return get_response(request)
         user = request.user
         window = int(time.time()) // MINUTE

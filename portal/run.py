@@ -21,8 +21,8 @@ from typing import Final, Self
 from django.conf import settings
 
 from products.backoff import MAX_DELAY_SECONDS, RestartBackoff
+from products.protocol import MAX_PORT
 
-MAX_PORT: Final = 65535
 # Between two attempts to reach an address that does not respond yet.
 ANNOUNCE_INTERVAL_SECONDS: Final = 0.05
 # The first program starts alone for this long, because people wait for its page.

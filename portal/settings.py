@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 
 from portal import env
 from portal.schedule import beat_schedule
-from products.protocol import is_ip
+from products.protocol import MAX_PORT, is_ip
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir(BASE_DIR)
@@ -33,14 +33,14 @@ ENCRYPTION_KEY_FALLBACKS = env.fallbacks(
 
 # A proxy is in front; only in a container does the portal listen on other addresses.
 LISTEN_HOST = env.text("LISTEN_HOST", "127.0.0.1")
-PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
+PORT = env.number("PORT", 8000, minimum=1, maximum=MAX_PORT)
 # The edges' calls get a web server of their own there; see `python -m portal.web_server --edges`.
-EDGE_API_PORT = env.number("EDGE_API_PORT", 8001, minimum=1, maximum=65535)
+EDGE_API_PORT = env.number("EDGE_API_PORT", 8001, minimum=1, maximum=MAX_PORT)
 WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=256)
 WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=256)  # per worker
 HANG_SECONDS = env.number("HANG_SECONDS", 20, minimum=1)  # until a worker is replaced
-EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
-ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
+EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=MAX_PORT)
+ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=MAX_PORT)
 # Browsers make passkeys for `localhost`, and for no IP address.
 _PORTAL_HOST = "localhost" if LISTEN_HOST == "127.0.0.1" else LISTEN_HOST
 PORTAL_URL = env.web_url("PORTAL_URL", f"http://{_PORTAL_HOST}:{PORT}")

@@ -11,7 +11,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def microseconds_of(instant: datetime) -> int:
     """Return an instant as microseconds since 1970."""
-    return (instant - _EPOCH) // _MICROSECOND
+    return microseconds_between(_EPOCH, instant)
+
+
+def microseconds_between(start: datetime, end: datetime) -> int:
+    """Return the microseconds from one instant to another."""
+    return (end - start) // _MICROSECOND
 
 
 def instant_of(microseconds: int) -> datetime:

@@ -19,7 +19,14 @@ from django.db.models import F
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts.models import Account, Invitation, OutgoingMail, User
+from accounts.models import (
+    MAX_PROBLEM_LENGTH,
+    MAX_SUBJECT_LENGTH,
+    Account,
+    Invitation,
+    OutgoingMail,
+    User,
+)
 from accounts.sweep_time import while_time_is_left
 
 logger = logging.getLogger(__name__)
@@ -30,8 +37,6 @@ LINK: Final = "{link}"
 FIRST_DELAY: Final = timedelta(minutes=1)
 MAX_DELAY: Final = timedelta(hours=6)
 BATCH: Final = 100
-MAX_SUBJECT_LENGTH: Final = 200
-MAX_PROBLEM_LENGTH: Final = 500
 
 
 def invitation_key(invitation: Invitation) -> str:

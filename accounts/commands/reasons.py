@@ -1,8 +1,7 @@
 """The reason that staff and superusers give for a change: one rule for every command."""
 
 from accounts.errors import Invalid
-
-MAX_REASON_LENGTH = 500
+from accounts.models import MAX_REASON_LENGTH
 
 
 def clean_reason(reason: str, *, required: bool = True) -> str:

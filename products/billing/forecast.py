@@ -6,13 +6,13 @@ or a price change later in the month counts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 
 from products.billing.bill import BANDWIDTH, Segment, SegmentUsage
+from products.instants import microseconds_between
 
 DAYS = 7
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ def with_rest(
 def _with_rest(
     segment: Segment, used: SegmentUsage, pace: Pace, counted_to: datetime
 ) -> SegmentUsage:
-    left = (segment.ends_at - max(segment.starts_at, counted_to)) // _MICROSECOND
+    left = microseconds_between(max(segment.starts_at, counted_to), segment.ends_at)
     if left <= 0:
         return used
     total = pace.bytes if segment.meter == BANDWIDTH else pace.minutes
-    width = (pace.ends_at - pace.starts_at) // _MICROSECOND
+    width = microseconds_between(pace.starts_at, pace.ends_at)
     more = (total * left * 2 + width) // (width * 2)  # rounded half up
     # The forecast is not split over services.
     return replace(used, by_service={**used.by_service, "": more})

@@ -9,12 +9,12 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.actor import MAX_ACTOR_LENGTH
-from accounts.models import Account
+from accounts.models import MAX_REASON_LENGTH, Account
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money
+from products.metering.models import MONTH_LENGTH
 from products.months import Month
 
-MONTH_LENGTH = 7
 DEFAULT_PAYMENT_TERMS_DAYS = 30
 
 
@@ -36,7 +36,7 @@ class Contract(models.Model):
     )
     buyer = models.TextField(blank=True)  # name and address on the invoice
     tax_note = models.CharField(max_length=300, blank=True)
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
     assigned_at = models.DateTimeField()
     assigned_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 
@@ -114,12 +114,12 @@ class Invoice(models.Model):
     )
     due_on = models.DateField(null=True, blank=True)
     override_reason = models.CharField(
-        "reason to make it final early", max_length=500, blank=True
+        "reason to make it final early", max_length=MAX_REASON_LENGTH, blank=True
     )
     content_hash = models.CharField(max_length=64, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
-    void_reason = models.CharField(max_length=500, blank=True)
+    void_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     replaces = models.OneToOneField(  # a voided invoice
         "self", null=True, on_delete=models.PROTECT, related_name="replaced_by"
     )
@@ -342,7 +342,7 @@ class Credit(models.Model):
     source = models.CharField(max_length=11, choices=Source.choices)
     currency = models.CharField(max_length=3)
     amount_micros = models.BigIntegerField()
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
     expires_on = models.DateField(null=True, blank=True)
     granted_at = models.DateTimeField()
     granted_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
@@ -425,7 +425,7 @@ class CreditNote(models.Model):
     meter = models.CharField(max_length=20)
     quantity = models.BigIntegerField()  # minutes or bytes fewer than billed
     amount_micros = models.BigIntegerField()
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
     issued_at = models.DateTimeField()
     issued_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from products.catalogue.money import EXACT, NANOS, Money, exact_sum
 from products.catalogue.tiers import PriceTier, TieredPrice
+from products.instants import SECOND_US
 from products.metering.minutes import minutes
-
-_SECOND_US = 1_000_000
 
 
 class TierLine(NamedTuple):
@@ -113,7 +112,7 @@ def estimate(
     As on the bill: each connection is rounded up to whole minutes, the minutes are added up, the
     included minutes are subtracted, and the sum is rounded once.
     """
-    minutes_each = minutes(seconds_each * _SECOND_US)
+    minutes_each = minutes(seconds_each * SECOND_US)
     whole = minutes_each * connections
     rated = rate(price, after_allowance(whole, included).billable)
     return Estimate(minutes_each, whole, rated.rounded(currency), rated.exact)

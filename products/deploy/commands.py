@@ -10,7 +10,7 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, record_refusal, recorded_change
 from accounts.errors import Conflict, Forbidden, NotFound, RefusalError
 from accounts.roles import Permission
-from products.compatibility.version_config import OriginCertificate
+from products.compatibility.version_config import WEBSOCKETS, OriginCertificate
 from products.deploy.decision import (
     DeployDecision,
     decide_deployment,
@@ -155,7 +155,7 @@ def _activate(
         trail.note(
             Event.VERSION_ACTIVATED,
             target=version_target(version),
-            product="websockets" if decision.uses_websockets else "",
+            product=WEBSOCKETS if decision.uses_websockets else "",
             service_id=service.pk,
             before={"active_version": old.number if old else 0},
             after={"active_version": version.number, "warnings": deployment.findings},

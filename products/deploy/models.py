@@ -7,6 +7,7 @@ from django.db import models
 from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
 from products.services.models import Service
+from products.services.models.service import MAX_COMMENT_LENGTH
 
 
 class Deployment(models.Model):
@@ -27,7 +28,7 @@ class Deployment(models.Model):
     version = models.PositiveIntegerField()
     replaced = models.PositiveIntegerField(null=True, blank=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    comment = models.CharField(max_length=500, blank=True)
+    comment = models.CharField(max_length=MAX_COMMENT_LENGTH, blank=True)
     findings = models.JSONField(default=list)  # the warnings at that time, as sentences
     deployed_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     deployed_at = models.DateTimeField()

@@ -60,8 +60,11 @@ CONTEST_INTERVAL = timedelta(days=1)
 # Each check takes up to some seconds.
 MAX_CHECKS_PER_SWEEP = 20
 BATCH = 1_000
-EXPIRED = "It was not verified within 7 days."
-UNUSED = "No active version used it for 90 days, and its proof was no longer found."
+EXPIRED = f"It was not verified within {PENDING_LIFETIME.days} days."
+UNUSED = (
+    f"No active version used it for {UNUSED_LIFETIME.days} days, and its proof was no longer "
+    "found."
+)
 
 
 class NameTaken(Conflict):
@@ -373,10 +376,14 @@ def _taken(name: str) -> NameTaken:
     )
 
 
+def _ended(claim: DomainClaim) -> ClaimEnded:
+    return ClaimEnded(f"The claim on {claim} has ended. Claim the domain again.")
+
+
 def _check(actor: Actor, claim: DomainClaim, now: datetime) -> DomainClaim:
     """Look for the proof outside of any transaction, then verify the claim."""
     if not claim.is_pending(now):
-        raise ClaimEnded(f"The claim on {claim} has ended. Claim the domain again.")
+        raise _ended(claim)
     try:
         method = _found_proof(claim)
     except ProofMissing as missing:
@@ -393,7 +400,7 @@ def _check(actor: Actor, claim: DomainClaim, now: datetime) -> DomainClaim:
         if row.is_verified:
             raise Unchanged
         if row.token != claim.token or not row.is_pending(trail.now):
-            raise ClaimEnded(f"The claim on {row} has ended. Claim the domain again.")
+            raise _ended(row)
         owner = owner_of(row.name, other_than=row.account)
         if owner is not None:
             _refuse(trail, row, owner, trail.now)

@@ -7,7 +7,7 @@ from django.db import models
 
 from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
-from accounts.models import Account
+from accounts.models import MAX_REASON_LENGTH, Account
 from accounts.tokens import new_secret
 from products.domains.names import ClaimedName
 from products.services.models import Service
@@ -63,7 +63,7 @@ class DomainClaim(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)
     contested_at = models.DateTimeField(null=True, blank=True)  # last mail about it
     lost_at = models.DateTimeField(null=True, blank=True)
-    lost_reason = models.CharField(max_length=500, blank=True)
+    lost_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
 
     class Meta:
         default_permissions = ()

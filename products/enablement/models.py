@@ -10,7 +10,7 @@ from django.db import models
 
 from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
-from accounts.models import Account
+from accounts.models import MAX_REASON_LENGTH, Account
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.services.models import Service
 
@@ -58,7 +58,7 @@ class Enablement(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     started_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     ended_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     # R5: exactly what was agreed to, as a record and as a sentence (`agreements.Terms`).
     agreed_record = models.TextField(blank=True)
     agreed_record_hash = models.CharField(max_length=64, blank=True)

@@ -9,7 +9,7 @@ from django.db import models
 from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.ids import new_id
-from accounts.models import Account
+from accounts.models import MAX_REASON_LENGTH, Account
 from products.instants import instant_of
 from products.months import Month
 
@@ -18,6 +18,7 @@ MAX_EDGE_NAME_LENGTH = 60
 MAX_SERVICE_ID_LENGTH = 64  # also of services that the portal does not know
 MAX_INSTANCE_LENGTH = 64
 MONTH_LENGTH = 7
+MAX_NETWORKS_LENGTH = 500
 # An edge renews its credential when this much of its time is left, and never before the last third.
 RENEWAL = timedelta(days=30)
 
@@ -40,7 +41,9 @@ class Edge(models.Model):
     # Of the credential. The row of an edge that renews its credential stays the same.
     issued_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField("credential expires at", null=True, blank=True)
-    networks = models.CharField(max_length=500, blank=True)  # that it may be used from
+    networks = models.CharField(
+        max_length=MAX_NETWORKS_LENGTH, blank=True
+    )  # that it may be used from
     # The credential before this one, which is accepted until the edge has the new one.
     previous_digest = models.CharField(max_length=64, blank=True, db_index=True)
     previous_until = models.DateTimeField(
@@ -308,7 +311,7 @@ class UsageDispute(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     resolution = models.CharField(max_length=8, choices=Resolution.choices, blank=True)
-    resolution_reason = models.CharField(max_length=500, blank=True)
+    resolution_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
 
     class Meta:
         verbose_name = "dispute"
@@ -358,7 +361,7 @@ class UsageVoid(models.Model):
     edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH, db_index=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
     voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     voided_at = models.DateTimeField()
 

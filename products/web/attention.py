@@ -18,6 +18,7 @@ from accounts.queries import open_invitations_in, tokens_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
+from products.compatibility.version_config import WEBSOCKETS
 from products.domains.models import DomainClaim
 from products.enablement.models import TRIAL_NOTICE, ProductRequest
 from products.enablement.queries import (
@@ -33,7 +34,6 @@ from products.webhooks.models import Webhook
 TOKEN_ENDS_WITHIN: Final = timedelta(days=14)
 INVITATION_ENDS_WITHIN: Final = timedelta(days=2)
 SHOWN: Final = 5  # of one kind of item
-WEBSOCKETS: Final = "websockets"
 
 
 @dataclass(frozen=True, slots=True)

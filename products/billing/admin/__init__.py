@@ -30,10 +30,9 @@ from accounts.admin_pages import (
     set_filter,
 )
 from accounts.authentication import staff_actor_of
-from accounts.commands.reasons import MAX_REASON_LENGTH
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.lists import DateInput, names_in_words
-from accounts.models import Account
+from accounts.models import MAX_REASON_LENGTH, Account
 from products.billing.admin import prices  # noqa: F401 - registers its pages
 from products.billing.bill import BANDWIDTH
 from products.billing.commands import (

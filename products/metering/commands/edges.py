@@ -18,7 +18,7 @@ from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from accounts.tokens import digest, digests, new_secret
 from products.edge.contract import EdgeStatus
-from products.metering.models import Edge, IngestEpoch
+from products.metering.models import MAX_NETWORKS_LENGTH, Edge, IngestEpoch
 from products.metering.queries import current_epoch
 
 EDGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -40,7 +40,6 @@ _CREDENTIAL_FIELDS = (
     "next_issued_at",
 )
 DEFAULT_LIFETIME = timedelta(days=365)
-MAX_NETWORKS_LENGTH = 500
 # Between two renewals, so that a second request does not take back what the first was given.
 RENEWAL_PAUSE = timedelta(minutes=1)
 # A renewed credential is in use; the one before may still be in a request that is in flight.

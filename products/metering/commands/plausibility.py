@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Min
 
 from products.edge.contract import DeliveryRecord
-from products.instants import microseconds_of
+from products.instants import HOUR_US, SECOND_US, microseconds_of
 from products.metering.commands.merge_sql import ConnectionValues
 from products.metering.models import CarriedService, Edge, UsageDispute
 
@@ -20,9 +20,7 @@ Reason = UsageDispute.Reason
 # An edge reports what it kept: also what it counted under a name that got its credential later.
 KEPT = timedelta(hours=24)
 # A burst fits the buffers on the way; and clocks have a resolution.
-_SLACK_US = 1_000_000
-_SECOND_US = 1_000_000
-_HOUR_US = 3_600 * _SECOND_US
+_SLACK_US = SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class PlausibilityRules:
         if service not in self.carried:
             return Reason.NOT_CARRIED
         capacity = self.bytes_per_second * (duration_us + _SLACK_US)
-        if total_bytes * _SECOND_US > capacity:
+        if total_bytes * SECOND_US > capacity:
             return Reason.TOO_MANY_BYTES
         return None
 
@@ -75,7 +73,7 @@ def implausible_connections(
         for record in records
         if record.started_us < earliest_us
         or record.service not in carried
-        or (record.bytes_from_client + record.bytes_to_client) * _SECOND_US
+        or (record.bytes_from_client + record.bytes_to_client) * SECOND_US
         > rate * (record.duration_us + _SLACK_US)
     ]
     found = {
@@ -97,9 +95,9 @@ def implausible_delivery(
     found = {}
     for record in records:
         # The hour in which the edge started counts as a whole.
-        started_us = microseconds_of(record.hour) + _HOUR_US
+        started_us = microseconds_of(record.hour) + HOUR_US
         total = record.bytes_from_client + record.bytes_to_client
-        reason = rules.reason(record.service, started_us, _HOUR_US, total)
+        reason = rules.reason(record.service, started_us, HOUR_US, total)
         if reason is not None:
             found[record] = reason
     return found

@@ -6,6 +6,7 @@ ACL entries, dictionary items and pool servers are found by the id of their part
 import ipaddress
 from dataclasses import dataclass
 
+from products import protocol
 from products.services.kinds.carried import comment, host, override_host
 from products.services.kinds.fields import Values, choice, flag, number, text
 from products.services.kinds.kind import Kind, Problems
@@ -102,7 +103,7 @@ POOL_SERVER = ItemKind(
     not_found="Server",
     fields=(
         host("address", required=True),
-        number("port", minimum=1, maximum=65535, default=80),
+        number("port", minimum=1, maximum=protocol.MAX_PORT, default=80),
         number("weight", minimum=1, maximum=100, default=100),
         number("max_conn", default=0),
         flag("disabled", default=False),

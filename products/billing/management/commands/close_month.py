@@ -17,6 +17,7 @@ from products.billing.commands.closing import (
 )
 from products.billing.models import Invoice
 from products.billing.queries.invoices import accounts_to_bill
+from products.metering.management.commands.usage import month_named
 from products.months import Month
 
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Close the month of each account; exit with 1 if one was refused."""
-        month, now = _month(options["month"]), _now(options["now"])
+        month, now = month_named(options["month"]), _now(options["now"])
         if options["override"] and not options["finalize"]:
             raise CommandError("--override makes invoices final. Add --finalize.")
         accounts = accounts_to_bill(month)
@@ -87,13 +88,6 @@ def _in_words(invoice: Invoice) -> str:
     kind = " of late usage" if invoice.is_late_usage else ""
     name = f"final invoice {invoice}{kind}" if invoice.is_final else str(invoice)
     return f"{name}, {invoice.subtotal}, due {invoice.due}"
-
-
-def _month(text: str) -> Month:
-    try:
-        return Month.read(text)
-    except ValueError as error:
-        raise CommandError(f"'{text}' is not a month such as 2026-10.") from error
 
 
 def _now(text: str) -> datetime:
