@@ -414,16 +414,21 @@ def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
     return load_access(actor, actor.account_id).visible(rows)
 
 
+# The members who have access to all services: a limit has no effect on the other roles.
+UNLIMITED: Final = Q(limit_services=False) | ~Q(
+    role__in=list(ROLES_WITH_LIMITED_ACCESS)
+)
+
+
 def members_with(
     permission: Permission, account_id: str, service_id: str | None = None
 ) -> "QuerySet[Membership]":
     """Return the members who have a permission, on one service if `service_id` is given."""
-    roles = roles_with(permission)
     members = (
         Membership.objects.select_related("user")
         .filter(
             account_id=account_id,
-            role__in=roles,
+            role__in=roles_with(permission),
             user__is_active=True,
             disabled_at=None,
         )
@@ -431,7 +436,5 @@ def members_with(
     )
     if service_id is None:
         return members
-    # A limit has no effect on the other roles.
-    unlimited = Q(limit_services=False) | ~Q(role__in=list(ROLES_WITH_LIMITED_ACCESS))
     with_access = users_with_access([service_id], LEVELS_FOR[permission])
-    return members.filter(unlimited | Q(user_id__in=with_access))
+    return members.filter(UNLIMITED | Q(user_id__in=with_access))

@@ -15,6 +15,7 @@ from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account, ApiToken, Invitation, Membership, Notice
 from accounts.policy import (
+    UNLIMITED,
     AccountAccess,
     decide,
     load_access,
@@ -24,7 +25,6 @@ from accounts.policy import (
 )
 from accounts.roles import (
     LEVELS_FOR,
-    ROLES_WITH_LIMITED_ACCESS,
     AccessLevel,
     Permission,
     Role,
@@ -117,9 +117,7 @@ def configurers_of(account_id: str) -> QuerySet[Membership]:
         LEVELS_FOR[Permission.SERVICE_CONFIGURE],
     )
     return members_with(Permission.SERVICE_CONFIGURE, account_id).filter(
-        Q(limit_services=False)
-        | ~Q(role__in=list(ROLES_WITH_LIMITED_ACCESS))
-        | Q(user_id__in=with_access)
+        UNLIMITED | Q(user_id__in=with_access)
     )
 
 

@@ -238,6 +238,7 @@ class Sentence:
 
     subject: str
     predicate: str
+    has_reason: bool  # whether it says the reason that was given for the change
 
     def __str__(self) -> str:
         """Return the whole sentence."""
@@ -374,7 +375,11 @@ def _filled(form: str, values: Mapping[str, str]) -> Sentence:
     for first in ("{actor} ", "{self} "):
         if form.startswith(first):
             subject, form = values["actor"], form.removeprefix(first)
-    return Sentence(subject, _PLACE.sub(lambda place: values.get(place[1], ""), form))
+    return Sentence(
+        subject,
+        _PLACE.sub(lambda place: values.get(place[1], ""), form),
+        has_reason="{reason}" in form,
+    )
 
 
 def _values(entry: AuditEvent, names: Names) -> dict[str, str]:

@@ -22,7 +22,12 @@ from accounts.audit import reader
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import personal_data_of
-from accounts.audit.sentences import changes_in_words, sentence_of, with_stop
+from accounts.audit.sentences import (
+    Sentence,
+    changes_in_words,
+    sentence_of,
+    with_stop,
+)
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
@@ -236,13 +241,14 @@ def _make(
     names: Names,
     person: User,
 ) -> Notice:
+    sentence = sentence_of(entry, names)
     return Notice.objects.create(
         user=person,
         account=account,
         sequence=entry.sequence,
         topic=rule.topic,
-        sentence=str(sentence_of(entry, names)),
-        details="\n".join(_details(entry, rule, names)),
+        sentence=str(sentence),
+        details="\n".join(_details(entry, rule, names, sentence)),
         page=_page_of(entry, rule),
         at=entry.at,
     )
@@ -277,9 +283,11 @@ def _notify_sales(
     return 1
 
 
-def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]:
-    reason = str(entry.body.get("reason") or "")
-    if reason and reason.rstrip(".") not in str(sentence_of(entry, names)):
+def _details(
+    entry: AuditEvent, rule: NoticeRule, names: Names, sentence: Sentence
+) -> Iterator[str]:
+    reason = entry.body.get("reason")
+    if reason and not sentence.has_reason:
         yield f"Reason: {reason}"
     if rule.details:
         yield from changes_in_words(entry, names)

@@ -69,7 +69,7 @@ def who_can_use(account: Account, limit: int | None = None) -> list[EligibleMemb
 
 def _full_access(member: Membership, grants: Iterable[Grant]) -> tuple[str, ...]:
     """Return the names of the services that a limited member may configure."""
-    if not member.limit_services or member.role == Role.SUPERUSER:
+    if not member.is_limited:
         return ()
     return tuple(g.service.name for g in grants if g.level is AccessLevel.FULL)
 

@@ -401,6 +401,14 @@ def test_what_is_said_of_all_notices_of_an_email_is_said_once(people, write):
     assert body.count("Reason: Trial is over.") == 1
 
 
+def test_a_reason_with_words_of_the_sentence_is_said(people, write):
+    write(Event.PRODUCT_DISABLED, reason="WebSockets")
+
+    make_notices(now=NOW)
+
+    assert "Reason: WebSockets\n" in OutgoingMail.objects.get(to="bo@example.com").body
+
+
 @pytest.mark.parametrize(
     ("reason", "line"),
     [
