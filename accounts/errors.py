@@ -1,6 +1,7 @@
 """The base classes of refusals: what went wrong, in a sentence a customer can act on; no HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from django.core.exceptions import PermissionDenied
 
@@ -67,3 +68,14 @@ class Invalid(RefusalError):
         super().__init__(message, details=details)
         self.field = field
         self.problems: dict[str, str] = {field: message} if field else {}
+
+
+@contextmanager
+def one_of(count: int, noun: str, number: int) -> Iterator[None]:
+    """Say in a refusal raised within which of several it is about: `Operation 6: …`."""
+    try:
+        yield
+    except RefusalError as refused:
+        if count > 1:
+            refused.message = f"{noun} {number}: {refused.message}"
+        raise

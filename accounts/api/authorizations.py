@@ -5,6 +5,7 @@ level changes. The time at which a level was given is only in the audit trail. T
 those of the membership.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -17,8 +18,8 @@ from accounts.actor import Actor
 from accounts.api.fastly_json import Json
 from accounts.api.json_api import (
     document,
+    each_of,
     ids_in,
-    items_in,
     related_id,
     relation,
     text_at,
@@ -29,7 +30,7 @@ from accounts.authentication import TokenRequest
 from accounts.commands import members as commands
 from accounts.errors import Invalid, NotFound
 from accounts.ids import derived_id
-from accounts.models import Membership
+from accounts.models import Account, Membership
 from accounts.roles import AccessLevel, Permission
 
 KIND = "service_authorization"
@@ -47,6 +48,11 @@ class Authorization:
     def id(self) -> str:
         """Return the id, which is the same for the same user and service."""
         return derived_id(self.member.user_id, self.service_id)
+
+    @property
+    def place(self) -> commands.MemberService:
+        """Return the member and the service."""
+        return commands.MemberService(self.member, self.service_id)
 
     def to_json(self) -> Json:
         """Return it as a JSON:API resource."""
@@ -90,26 +96,23 @@ class Authorizations(APIView):
             raise NotFound(f"Couldn't find User '{user_id}'")
         if not queries.account_services(account.pk).filter(pk=service_id).exists():
             raise NotFound(f"Couldn't find Service '{service_id}'")
-        row = Authorization(member, service_id, level)
-        return document(given(actor, row).to_json())
+        (row,) = given(actor, account, [Authorization(member, service_id, level)])
+        return document(row.to_json())
 
     def patch(self, request: TokenRequest) -> Response:
-        """Change the levels of several authorizations."""
-        actor = request.auth
-        queries.account_for(actor, Permission.MEMBER_MANAGE)
-        changes = [
-            replace(authorization_at(actor, text_at(each, "id")), level=level_in(each))
-            for each in items_in(request.data)
-        ]
-        data = [given(actor, row).to_json() for row in changes]
+        """Change the levels of several authorizations, all or none."""
+        account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        levels = each_of(request.data, level_in)
+        ids = each_of(request.data, lambda item: text_at(item, "id"))
+        changed = map(_with_level, authorizations_at(request.auth, ids), levels)
+        data = [row.to_json() for row in given(request.auth, account, [*changed])]
         return Response({"data": data}, content_type=CONTENT_TYPE)
 
     def delete(self, request: TokenRequest) -> Response:
-        """Remove several authorizations."""
-        queries.account_for(request.auth, Permission.MEMBER_MANAGE)
-        rows = [authorization_at(request.auth, key) for key in ids_in(request.data)]
-        for row in rows:
-            remove(request.auth, row)
+        """Remove several authorizations, all or none."""
+        account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        rows = authorizations_at(request.auth, ids_in(request.data))
+        remove(request.auth, account, rows)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -120,43 +123,50 @@ class OneAuthorization(APIView):
 
     def get(self, request: TokenRequest, authorization_id: str) -> Response:
         """Return one authorization."""
-        return document(authorization_at(request.auth, authorization_id).to_json())
+        (row,) = authorizations_at(request.auth, [authorization_id])
+        return document(row.to_json())
 
     def patch(self, request: TokenRequest, authorization_id: str) -> Response:
         """Change the level."""
-        row = authorization_at(request.auth, authorization_id)
-        queries.account_for(request.auth, Permission.MEMBER_MANAGE)
-        row = replace(row, level=level_in(value_at(request.data, "data")))
-        return document(given(request.auth, row).to_json())
+        (row,) = authorizations_at(request.auth, [authorization_id])
+        account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        row = _with_level(row, level_in(value_at(request.data, "data")))
+        given(request.auth, account, [row])
+        return document(row.to_json())
 
     def delete(self, request: TokenRequest, authorization_id: str) -> Response:
         """Remove the access."""
-        remove(request.auth, authorization_at(request.auth, authorization_id))
+        rows = authorizations_at(request.auth, [authorization_id])
+        remove(request.auth, queries.account_of(request.auth), rows)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def given(actor: Actor, row: Authorization) -> Authorization:
-    """Give the level, and return the authorization; raises Invalid if it would limit nothing."""
-    if not row.member.is_limited:
+def given(
+    actor: Actor, account: Account, rows: Sequence[Authorization]
+) -> Sequence[Authorization]:
+    """Give the levels, all or none, and return the authorizations.
+
+    Raises Invalid if one would limit nothing.
+    """
+    unlimited = [row.member.user for row in rows if not row.member.is_limited]
+    if unlimited:
         raise Invalid(
-            f"{row.member.user} has access to all services, so an authorization would limit "
+            f"{unlimited[0]} has access to all services, so an authorization would limit "
             "nothing. Limit the user's access to services first."
         )
-    commands.grant_service(
-        actor,
-        membership=row.member,
-        service_id=row.service_id,
-        level=row.level,
-        now=timezone.now(),
-    )
-    return row
+    levels = {row.place: row.level for row in rows}
+    commands.grant_services(actor, account=account, levels=levels, now=timezone.now())
+    return rows
 
 
-def remove(actor: Actor, row: Authorization) -> None:
-    """Remove the access."""
-    commands.revoke_service(
-        actor, membership=row.member, service_id=row.service_id, now=timezone.now()
-    )
+def remove(actor: Actor, account: Account, rows: Sequence[Authorization]) -> None:
+    """Remove the access, all or none."""
+    held = [row.place for row in rows]
+    commands.revoke_services(actor, account=account, held=held, now=timezone.now())
+
+
+def _with_level(row: Authorization, level: AccessLevel) -> Authorization:
+    return replace(row, level=level)
 
 
 def authorizations_of(actor: Actor) -> list[Authorization]:
@@ -173,12 +183,13 @@ def authorizations_of(actor: Actor) -> list[Authorization]:
     ]
 
 
-def authorization_at(actor: Actor, authorization_id: str) -> Authorization:
-    """Return the authorization with an id; raises NotFound."""
-    for row in authorizations_of(actor):
-        if row.id == authorization_id:
-            return row
-    raise NotFound(f"Couldn't find Service Authorization '{authorization_id}'")
+def authorizations_at(actor: Actor, ids: Sequence[str]) -> list[Authorization]:
+    """Return the authorizations with these ids, in their order; raises NotFound."""
+    found = {row.id: row for row in authorizations_of(actor)}
+    unknown = [each for each in ids if each not in found]
+    if unknown:
+        raise NotFound(f"Couldn't find Service Authorization '{unknown[0]}'")
+    return [found[each] for each in ids]
 
 
 def level_in(resource: object) -> AccessLevel:

@@ -3,16 +3,17 @@
 Source: https://jsonapi.org/format/1.1/, read 2026-11. Clients send them under several media types.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from rest_framework.response import Response
 
 from accounts.api.fastly_json import Json
 from accounts.api.pagination import CONTENT_TYPE
-from accounts.errors import Invalid
+from accounts.errors import Invalid, one_of
 
 MAX_BULK = 100
+T = TypeVar("T")
 
 
 def document(resource: Json) -> Response:
@@ -73,6 +74,15 @@ def items_in(sent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return items
 
 
+def each_of(sent: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+    """Return what is read from each resource of a bulk request; a refusal says of which."""
+    items, found = items_in(sent), []
+    for number, item in enumerate(items, start=1):
+        with one_of(len(items), "Object", number):
+            found.append(read(item))
+    return found
+
+
 def ids_in(sent: Mapping[str, Any]) -> list[str]:
     """Return the ids of a bulk request, each once."""
-    return list(dict.fromkeys(text_at(each, "id") for each in items_in(sent)))
+    return list(dict.fromkeys(each_of(sent, lambda item: text_at(item, "id"))))

@@ -1,6 +1,7 @@
 """Members: roles, access to services, removal. A change takes effect on the next request (R20)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.actor import Actor
@@ -9,7 +10,7 @@ from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands import service_access
 from accounts.commands.users import masked
 from accounts.errors import Conflict, NotFound
-from accounts.models import ApiToken, Membership
+from accounts.models import Account, ApiToken, Membership
 from accounts.queries import (
     NO_SUCH_MEMBER,
     is_only_superuser,
@@ -95,58 +96,66 @@ def limit_services(
             withdraw_invitations(trail, member, now=trail.now)
 
 
-def grant_service(
+@dataclass(frozen=True, slots=True)
+class MemberService:
+    """A member and a service that they can have an access level on."""
+
+    membership: Membership
+    service_id: str
+
+
+def grant_services(
     actor: Actor,
     *,
-    membership: Membership,
-    service_id: str,
-    level: AccessLevel,
+    account: Account,
+    levels: Mapping[MemberService, AccessLevel],
     now: datetime,
 ) -> None:
-    """Give a member a level on one service; it takes effect while their access is limited (R21).
+    """Give members a level on services, all or none; it takes effect while access is limited (R21).
 
-    Raises Forbidden, and NotFound (also for a service of another account). Notes
-    service_access.granted or service_access.changed; the same level changes nothing.
+    Raises Forbidden, and NotFound (also for a service or a member of another account). Notes
+    service_access.granted or service_access.changed for each; the same level changes nothing.
     """
-    with recorded_change(
-        actor, Permission.MEMBER_MANAGE, on=membership, now=now
-    ) as trail:
-        member = locked_member(membership)
-        (service,) = service_access.services_in(member.account_id, [service_id])
-        held = service_access.levels_in_account(member).get(service_id)
-        if held is level:
+    with recorded_change(actor, Permission.MEMBER_MANAGE, on=account, now=now) as trail:
+        for place in _in_order(levels):
+            member, level = _member_in(account, place), levels[place]
+            (service,) = service_access.services_in(account.pk, [place.service_id])
+            held = service_access.levels_in_account(member).get(place.service_id)
+            if held is level:
+                continue
+            service_access.set_access(member.user, service, level)
+            trail.note(
+                Event.SERVICE_ACCESS_CHANGED if held else Event.SERVICE_ACCESS_GRANTED,
+                target=_target(member),
+                service_id=place.service_id,
+                before={"access": held.value} if held else None,
+                after={"access": level.value},
+            )
+        if not trail.entries[account.pk]:
             raise Unchanged
-        service_access.set_access(member.user, service, level)
-        trail.note(
-            Event.SERVICE_ACCESS_CHANGED if held else Event.SERVICE_ACCESS_GRANTED,
-            target=_target(member),
-            service_id=service_id,
-            before={"access": held.value} if held else None,
-            after={"access": level.value},
-        )
 
 
-def revoke_service(
-    actor: Actor, *, membership: Membership, service_id: str, now: datetime
+def revoke_services(
+    actor: Actor, *, account: Account, held: Iterable[MemberService], now: datetime
 ) -> None:
-    """Remove a member's access to one service.
+    """Remove members' access to services, all or none.
 
-    Raises Forbidden, and NotFound if they have none. Notes service_access.revoked.
+    Raises Forbidden, and NotFound if a member has no access to one. Notes service_access.revoked
+    for each.
     """
-    with recorded_change(
-        actor, Permission.MEMBER_MANAGE, on=membership, now=now
-    ) as trail:
-        member = locked_member(membership)
-        held = service_access.levels_in_account(member).get(service_id)
-        if held is None:
-            raise NotFound("This member has no access level on this service.")
-        service_access.remove_access(member.user_id, [service_id])
-        trail.note(
-            Event.SERVICE_ACCESS_REVOKED,
-            target=_target(member),
-            service_id=service_id,
-            before={"access": held.value},
-        )
+    with recorded_change(actor, Permission.MEMBER_MANAGE, on=account, now=now) as trail:
+        for place in _in_order(held):
+            member = _member_in(account, place)
+            level = service_access.levels_in_account(member).get(place.service_id)
+            if level is None:
+                raise NotFound("This member has no access level on this service.")
+            service_access.remove_access(member.user_id, [place.service_id])
+            trail.note(
+                Event.SERVICE_ACCESS_REVOKED,
+                target=_target(member),
+                service_id=place.service_id,
+                before={"access": level.value},
+            )
 
 
 def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> None:
@@ -190,6 +199,18 @@ def withdraw_invitations(trail: Trail, member: Membership, *, now: datetime) -> 
             before={"role": invitation.role},
             account_id=member.account_id,
         )
+
+
+def _in_order(places: Iterable[MemberService]) -> list[MemberService]:
+    """Return each once, in the order in which memberships are locked."""
+    return sorted(set(places), key=lambda each: (each.membership.pk, each.service_id))
+
+
+def _member_in(account: Account, place: MemberService) -> Membership:
+    """Return the membership, locked. Raises NotFound if it is gone or of another account."""
+    if place.membership.account_id != account.pk:
+        raise NotFound(NO_SUCH_MEMBER)
+    return locked_member(place.membership)
 
 
 def locked_member(membership: Membership) -> Membership:

@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 from accounts import paging
 from accounts.authentication import TokenRequest
 from accounts.body_text import OneOfField, text_in
-from accounts.errors import Invalid, NotFound
+from accounts.errors import Invalid, NotFound, one_of
+from accounts.readable import choices_in_words
 from accounts.roles import Permission
 from products.api import fields
 from products.api.lookups import (
@@ -117,17 +118,16 @@ class ItemBatch(Items):
             isinstance(each, dict) for each in sent
         ):
             raise Invalid(f"{self.declared.event}: Enter a list of operations.")
-        change_items(
-            request.auth,
-            part=part,
-            changes=[self._change(each) for each in sent],
-            now=timezone.now(),
-        )
+        changes = []
+        for number, each in enumerate(sent, start=1):
+            with one_of(len(sent), "Operation", number):
+                changes.append(self._change(each))
+        change_items(request.auth, part=part, changes=changes, now=timezone.now())
         return Response(OK)
 
     def _change(self, sent: fields.Json) -> ItemChange:
         if sent.get("op") not in list(Operation):
-            raise Invalid(f"op: Choose {', '.join(Operation)}.", field="op")
+            raise Invalid(f"op: Choose {choices_in_words(Operation)}.", field="op")
         name = text_in(sent, self.declared.key_field or "id")
         return ItemChange(
             operation=Operation(sent["op"]),

@@ -283,10 +283,10 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=w.membership, role="superuser", now=NOW)),
     "accounts.commands.members.limit_services": Attempt(SUPERUSER, lambda w, a: members.limit_services(
         a, membership=w.membership, limited=True, services={w.shop.pk: AccessLevel.FULL}, now=NOW)),
-    "accounts.commands.members.grant_service": Attempt(SUPERUSER, lambda w, a: members.grant_service(
-        a, membership=w.membership, service_id=w.shop.pk, level=AccessLevel.FULL, now=NOW)),
-    "accounts.commands.members.revoke_service": Attempt(SUPERUSER, lambda w, a: members.revoke_service(
-        a, membership=membership_of(w, "inside"), service_id=w.shop.pk, now=NOW)),
+    "accounts.commands.members.grant_services": Attempt(SUPERUSER, lambda w, a: members.grant_services(
+        a, account=w.acme, levels={members.MemberService(w.membership, w.shop.pk): AccessLevel.FULL}, now=NOW)),
+    "accounts.commands.members.revoke_services": Attempt(SUPERUSER, lambda w, a: members.revoke_services(
+        a, account=w.acme, held=[members.MemberService(membership_of(w, "inside"), w.shop.pk)], now=NOW)),
     "accounts.commands.members.remove_member": Attempt(SUPERUSER, lambda w, a: members.remove_member(
         a, membership=w.membership, now=NOW)),
     "accounts.commands.offboarding.disable_member": Attempt(SUPERUSER, lambda w, a: offboarding.disable_member(

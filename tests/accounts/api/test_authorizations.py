@@ -4,7 +4,9 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.ids import derived_id
-from accounts.models import Membership
+from accounts.models import Membership, User
+from accounts.roles import AccessLevel
+from tests.factories.accounts import give_access
 from tests.factories.keys import client_of
 
 JSON_API = "application/vnd.api+json"
@@ -134,6 +136,39 @@ def test_several_are_changed_and_removed_together(sam, lin, shop):
     assert changed.json() == {"data": [shown(lin.user_id, shop.pk, "purge_all")]}
     assert (removed.status_code, removed.content) == (204, b"")
     assert api.get(PATH).json()["data"] == []
+
+
+def test_if_one_of_several_would_limit_nothing_none_changes(sam, lin, una, shop):
+    give_access(User.objects.get(pk=una.user_id), shop, AccessLevel.FULL)
+    api = client_of(sam)
+    items = [
+        {
+            "id": derived_id(each.user_id, shop.pk),
+            "attributes": {"permission": "purge_all"},
+        }
+        for each in (lin, una)
+    ]
+
+    answer = api.patch(PATH, {"data": items}, BULK)
+
+    assert answer.status_code == 400
+    assert shown(lin.user_id, shop.pk) in api.get(PATH).json()["data"]
+
+
+@pytest.mark.parametrize(
+    ("method", "item"),
+    [("patch", {"id": "x"}), ("patch", {"attributes": {}}), ("delete", {"id": 5})],
+)
+def test_a_refusal_says_which_of_several_it_is_about(sam, lin, shop, method, item):
+    right = {
+        "id": derived_id(lin.user_id, shop.pk),
+        "attributes": {"permission": "full"},
+    }
+
+    answer = getattr(client_of(sam), method)(PATH, {"data": [right, item]}, BULK)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["detail"].startswith("Object 2: ")
 
 
 @pytest.mark.parametrize("method", ["patch", "delete"])

@@ -3,9 +3,10 @@
 import pytest
 
 from accounts.commands.members import (
-    grant_service,
+    MemberService,
+    grant_services,
     limit_services,
-    revoke_service,
+    revoke_services,
 )
 from accounts.commands.service_access import levels_in_account
 from accounts.errors import Invalid, NotFound
@@ -137,11 +138,10 @@ def test_a_service_of_another_account_is_not_found(
             now=now,
         )
     with pytest.raises(NotFound):
-        grant_service(
+        grant_services(
             sam,
-            membership=membership(eve),
-            service_id=foreign.pk,
-            level=AccessLevel.FULL,
+            account=acme,
+            levels={MemberService(membership(eve), foreign.pk): AccessLevel.FULL},
             now=now,
         )
 
@@ -153,26 +153,12 @@ def test_a_level_is_given_changed_and_removed(
     acme, sam, eve, shop, membership, now, noted
 ):
     eve_in_acme = membership(eve)
+    place = MemberService(eve_in_acme, shop.pk)
 
-    grant_service(
-        sam,
-        membership=eve_in_acme,
-        service_id=shop.pk,
-        level=AccessLevel.READ_ONLY,
-        now=now,
-    )
-    grant_service(
-        sam,
-        membership=eve_in_acme,
-        service_id=shop.pk,
-        level=AccessLevel.READ_ONLY,
-        now=now,
-    )
-    grant_service(
-        sam, membership=eve_in_acme, service_id=shop.pk, level=AccessLevel.FULL, now=now
-    )
+    for level in (AccessLevel.READ_ONLY, AccessLevel.READ_ONLY, AccessLevel.FULL):
+        grant_services(sam, account=acme, levels={place: level}, now=now)
     assert levels_in_account(eve_in_acme) == {shop.pk: AccessLevel.FULL}
-    revoke_service(sam, membership=eve_in_acme, service_id=shop.pk, now=now)
+    revoke_services(sam, account=acme, held=[place], now=now)
 
     assert levels_in_account(eve_in_acme) == {}
     assert noted(acme) == [
@@ -186,6 +172,33 @@ def test_a_level_that_the_member_does_not_have_cannot_be_removed(
     acme, sam, eve, shop, membership, now, noted
 ):
     with pytest.raises(NotFound):
-        revoke_service(sam, membership=membership(eve), service_id=shop.pk, now=now)
+        revoke_services(
+            sam,
+            account=acme,
+            held=[MemberService(membership(eve), shop.pk)],
+            now=now,
+        )
 
     assert noted(acme) == []
+
+
+def test_of_several_members_access_is_changed_for_all_or_none(
+    acme, globex, sam, eve, una, stan, shop, membership, now, noted
+):
+    places = [MemberService(membership(each), shop.pk) for each in (una, eve)]
+    foreign = MemberService(membership(stan), shop.pk)
+    both = dict.fromkeys(places, AccessLevel.FULL)
+
+    with pytest.raises(NotFound):
+        grant_services(
+            sam, account=acme, levels=both | {foreign: AccessLevel.FULL}, now=now
+        )
+    assert noted(acme) == []
+    grant_services(sam, account=acme, levels=both, now=now)
+    with pytest.raises(NotFound):
+        revoke_services(sam, account=acme, held=[*places, foreign], now=now)
+    revoke_services(sam, account=acme, held=places, now=now)
+
+    assert (
+        noted(acme) == ["service_access.granted"] * 2 + ["service_access.revoked"] * 2
+    )

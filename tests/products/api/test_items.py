@@ -110,6 +110,38 @@ def test_a_batch_that_is_none_is_refused(api, shop, dictionary, items):
     assert api.patch(path, {"items": items}, JSON).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("wrong", "status", "text"),
+    [
+        ({"op": "burn"}, 400, "Operation 2: op: Choose create, update, upsert or"),
+        ({"op": "create", "item_key": 5}, 400, "Operation 2: item_key: Enter text."),
+        (
+            {"op": "create", "item_key": "b", "item_value": "x" * 8001},
+            400,
+            "Operation 2: item_value: Enter at most",
+        ),
+        ({"op": "delete", "item_key": "b"}, 404, "Operation 2: There is no"),
+        (
+            {"op": "create", "item_key": "a", "item_value": "1"},
+            409,
+            "Operation 2: Duplicate dictionary_item: 'a'",
+        ),
+    ],
+)
+def test_a_refusal_says_which_operation_of_a_batch_it_is_about(
+    api, shop, dictionary, wrong, status, text
+):
+    path = f"/api/service/{shop.pk}/dictionary/{dictionary.public_id}/items"
+    right = {"op": "create", "item_key": "a", "item_value": "1"}
+
+    several = api.patch(path, {"items": [right, wrong]}, JSON)
+    alone = api.patch(path, {"items": [wrong]}, JSON)
+
+    assert several.status_code == status
+    assert several.json()["detail"].startswith(text)
+    assert "Operation" not in alone.json().get("detail", "")
+
+
 def test_an_item_replaced_within_a_batch_is_new(api, shop, dictionary):
     base = f"/api/service/{shop.pk}/dictionary/{dictionary.public_id}"
     api.put(f"{base}/item/a", "item_value=1", FORM)
