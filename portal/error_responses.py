@@ -59,6 +59,7 @@ MESSAGES = {
     HTTPStatus.BAD_REQUEST: "Bad request",
     HTTPStatus.METHOD_NOT_ALLOWED: "Method not allowed",
     HTTPStatus.LENGTH_REQUIRED: "Length required",
+    HTTPStatus.PRECONDITION_FAILED: "Precondition failed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request entity too large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable entity",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",

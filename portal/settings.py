@@ -176,6 +176,7 @@ MIDDLEWARE = [
     "portal.middleware.reject_unstorable_forms",
     "portal.middleware.refusal_pages",
     "portal.query_parameters.query_parameters",
+    "portal.preconditions.preconditions",
     "portal.idempotency.idempotency",
 ]
 ROOT_URLCONF = "portal.urls"
