@@ -22,6 +22,9 @@ from rest_framework.utils.encoders import JSONEncoder
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MAX_JSON_DEPTH = 32
+JSON_AS_FORM = (
+    "The body is JSON, but is sent as a form. Send Content-Type: application/json."
+)
 NESTED_TOO_DEEP = f"The body is nested deeper than {MAX_JSON_DEPTH} levels."
 # Every value of a list or an object costs more than its bytes. A megabyte of nothing but empty
 # lists would take a fifth of a second.
@@ -94,6 +97,9 @@ class BodyParser(BaseParser):
         if kind == MULTIPART:
             raise ParseError(f"Send a form as {FORM}, or JSON.")
         if kind == FORM:
+            # What curl sends for `-d '{…}'`. Read as a form, it would be one odd name.
+            if raw.lstrip().startswith(b"{"):
+                raise ParseError(JSON_AS_FORM)
             return form_fields(raw)
         return json_fields(raw)
 

@@ -65,6 +65,13 @@ def test_a_coded_body_is_refused_and_not_read_as_if_it_were_not(eve, coding, sta
     assert Service.objects.count() == (status == 200)
 
 
+def test_json_that_is_sent_as_a_form_is_refused_with_the_media_type_to_use(eve):
+    answer = client_of(eve).post("/api/service", ' {"name": "shop"}', FORM)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith("Send Content-Type: application/json.")
+
+
 def test_a_form_in_parts_is_refused(rf):
     request = rf.post("/", {"name": "a"})
 
