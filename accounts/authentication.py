@@ -17,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
+from accounts.date_formats import minute_text
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
@@ -27,7 +28,6 @@ from accounts.tokens import digest, digests
 # The attribute of a request in which a middleware keeps the token for the view.
 FOUND_TOKEN = "found_token"  # noqa: S105 - a name
 SESSION_ACCOUNT = "account_id"
-INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Writing the time of every use would make each API read a write. A minute is exact enough.
 LAST_USED_WRITE_INTERVAL = timedelta(minutes=1)
@@ -292,6 +292,19 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
     return token
 
 
+def _why_inactive(secret: str, now: datetime) -> str:
+    """Return why a secret cannot be used, and what to do. Only who has the secret can ask."""
+    token = ApiToken.objects.filter(digest__in=digests(secret)).first()
+    if token is None:
+        return "There is no such API token. Check that it is complete."
+    if token.revoked_at is not None:
+        return "This API token was revoked. Create another."
+    if token.expires_at is not None and token.expires_at <= now:
+        at = minute_text(token.expires_at, UTC)
+        return f"This API token expired on {at}. Create another."
+    return "The owner of this API token can no longer use the account."
+
+
 def _require_second_factor(token: ApiToken) -> None:
     """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none.
 
@@ -339,7 +352,7 @@ class FastlyKeyAuthentication(BaseAuthentication):
         # A middleware may have found it already.
         token = getattr(request._request, FOUND_TOKEN, None) or find_token(secret, now)  # noqa: SLF001
         if token is None:
-            raise AuthenticationFailed(INVALID_CREDENTIALS)
+            raise AuthenticationFailed(_why_inactive(secret, now))
         _require_second_factor(token)
         context = context_of(request._request, Interface.API)  # noqa: SLF001
         if (

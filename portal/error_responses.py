@@ -26,7 +26,6 @@ from django.utils import timezone
 from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
-    AuthenticationFailed,
     MethodNotAllowed,
     NotAuthenticated,
     Throttled,
@@ -36,8 +35,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from accounts.api.sudo import CredentialsRefused
-from accounts.authentication import INVALID_CREDENTIALS, current_membership
+from accounts.authentication import current_membership
 from accounts.errors import Invalid, LimitReached, RefusalError
 from accounts.rate_limit import RETRY_SECONDS
 from accounts.readable import choices_in_words
@@ -51,6 +49,11 @@ from products.services.kinds.logging import CODEC_AND_LEVEL, ROLE_AND_KEYS
 
 Json = dict[str, Any]
 RETRY_AFTER_SECONDS = 5
+INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
+HOW_TO_AUTHENTICATE = {
+    "Fastly-Key": "Send an API token in the header Fastly-Key.",
+    "Bearer": "Send the edge's credential in the header Authorization.",
+}
 MESSAGES = {
     HTTPStatus.UNAUTHORIZED: INVALID_CREDENTIALS,
     HTTPStatus.NOT_FOUND: "Record not found",
@@ -193,6 +196,8 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
     said = said or ApiError.of(HTTPStatus(response.status_code))
     if isinstance(error, MethodNotAllowed):
         said = replace(said, detail=methods_in_words(context["view"]))
+    if isinstance(error, NotAuthenticated):
+        said = replace(said, detail=HOW_TO_AUTHENTICATE.get(scheme_of(response), ""))
     form = form_for(context["request"], said, context["view"])
     said = in_product_terms(said) if form == "products" else said
     shape, response.content_type = FORMS[form]
@@ -200,6 +205,12 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
     if isinstance(error, LimitReached):
         response["Retry-After"] = str(error.retry_after_seconds)
     return response
+
+
+def scheme_of(response: Response) -> str:
+    """Return the scheme of authentication that a response names, "" for none."""
+    scheme: str = response.get("WWW-Authenticate", "")
+    return scheme
 
 
 def methods_in_words(view: APIView) -> str:
@@ -240,9 +251,7 @@ def framework_error(error: APIException) -> ApiError:
     """Return what the response to an error of Django REST framework says, in Fastly's words."""
     status = HTTPStatus(error.status_code)
     message = MESSAGES.get(status, status.phrase)
-    if isinstance(error, CredentialsRefused):
-        return ApiError(status, message, error_text(error.detail), error.default_code)
-    if isinstance(error, NotAuthenticated | AuthenticationFailed | Throttled):
+    if isinstance(error, NotAuthenticated | Throttled):
         return ApiError(status, message, code=error.default_code)
     if isinstance(error, ValidationError) and isinstance(error.detail, Mapping):
         texts = {name: error_text(each) for name, each in error.detail.items()}

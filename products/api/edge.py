@@ -47,7 +47,9 @@ class EdgeAuthentication(BaseAuthentication):
         now = timezone.now()
         edge = edge_of(secret, address=client_address(request), now=now)
         if edge is None:
-            raise AuthenticationFailed
+            raise AuthenticationFailed(
+                "The edge's credential is unknown, revoked or expired, or is bound to other addresses."
+            )
         if edge.next_digest and edge.next_digest in digests(secret):
             adopt_credential(RENEWAL, edge=edge, secret=secret, now=now)
         return None, edge

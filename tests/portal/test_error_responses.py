@@ -1,5 +1,7 @@
 """Error responses of the API, and which client gets JSON."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -7,10 +9,11 @@ from django.test import Client
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import RefusalError
-from accounts.models import User
+from accounts.models import ApiToken, Membership, User
 from portal.error_responses import FORMS, error_of
 from portal.wsgi import application
 from products.services.models import Service
+from tests.factories import NOW
 from tests.factories.keys import FORM, client_of
 from tests.factories.services import ServiceFactory
 
@@ -32,15 +35,54 @@ def test_malformed_json_is_a_400_that_changes_nothing(eve):
     assert not AuditEvent.objects.exists()
 
 
-@pytest.mark.parametrize("key", [None, "", "unknown"])
-def test_without_a_valid_token_the_response_is_401(db, key):
+@pytest.mark.parametrize(
+    ("key", "detail"),
+    [
+        (None, "Send an API token in the header Fastly-Key."),
+        ("", "Send an API token in the header Fastly-Key."),
+        ("unknown", "There is no such API token. Check that it is complete."),
+    ],
+)
+def test_without_a_valid_token_the_response_is_401(db, key, detail):
     headers = {} if key is None else {"Fastly-Key": key}
 
     response = Client(headers=headers).get("/api/current_user")
 
     assert response.status_code == 401
-    assert response.json() == {"msg": "Provided credentials are missing or invalid"}
+    assert response.json() == {
+        "msg": "Provided credentials are missing or invalid",
+        "detail": detail,
+    }
     assert response.headers["WWW-Authenticate"] == "Fastly-Key"
+
+
+@pytest.mark.parametrize(
+    ("values", "detail"),
+    [
+        ({"revoked_at": NOW}, "This API token was revoked. Create another."),
+        (
+            {"expires_at": NOW - timedelta(days=1)},
+            "This API token expired on 21 November 2026, 12:00 UTC. Create another.",
+        ),
+    ],
+)
+def test_an_inactive_token_is_refused_with_the_reason(eve, values, detail):
+    api = client_of(eve)
+    ApiToken.objects.update(**values)
+
+    response = api.get("/api/current_user")
+
+    assert (response.status_code, response.json()["detail"]) == (401, detail)
+
+
+def test_a_token_of_a_former_member_is_refused_with_the_reason(eve):
+    api = client_of(eve)
+    Membership.objects.filter(user_id=eve.user_id).delete()
+
+    response = api.get("/api/current_user")
+
+    assert response.status_code == 401
+    assert response.json()["detail"].startswith("The owner of this API token")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "TRACE", "OPTIONS", "PURGE"])

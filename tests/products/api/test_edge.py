@@ -100,7 +100,8 @@ def test_a_request_without_a_credential_gets_no_table(edge, header):
     answer = Client().get(PATH, headers={"Authorization": header})
 
     assert answer.status_code == 401
-    assert answer.json() == {"msg": "Provided credentials are missing or invalid"}
+    assert answer.json()["msg"] == "Provided credentials are missing or invalid"
+    assert "edge's credential" in answer.json()["detail"]
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
