@@ -22,8 +22,8 @@ from accounts.api.json_api import (
     ids_in,
     related_id,
     relation,
+    resource_in,
     text_at,
-    value_at,
 )
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
 from accounts.authentication import TokenRequest
@@ -88,7 +88,7 @@ class Authorizations(APIView):
     def post(self, request: TokenRequest) -> Response:
         """Give a member a level on a service; `included` in the body is ignored."""
         account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
-        actor, sent = request.auth, value_at(request.data, "data")
+        actor, sent = request.auth, resource_in(request.data)
         user_id, service_id = related_id(sent, "user"), related_id(sent, "service")
         level = level_in(sent)
         member = queries.members_of(actor, account).filter(user_id=user_id).first()
@@ -130,7 +130,7 @@ class OneAuthorization(APIView):
         """Change the level."""
         (row,) = authorizations_at(request.auth, [authorization_id])
         account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
-        row = _with_level(row, level_in(value_at(request.data, "data")))
+        row = _with_level(row, level_in(resource_in(request.data)))
         given(request.auth, account, [row])
         return document(row.to_json())
 

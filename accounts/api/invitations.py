@@ -15,6 +15,7 @@ from accounts.api.json_api import (
     flag_at,
     related_id,
     relation,
+    resource_in,
     text_at,
     value_at,
 )
@@ -73,7 +74,7 @@ class Invitations(APIView):
         """Invite an email address, with an access level on each service that is named."""
         account = queries.account_for(request.auth, Permission.MEMBER_INVITE_ENGINEERS)
         commands.require_inviter(request.auth, account)
-        sent = value_at(request.data, "data")
+        sent = resource_in(request.data)
         if value_at(sent, "relationships", "customer") is not None:
             queries.require_own_account(account, related_id(sent, "customer"))
         if value_at(sent, "attributes", "status_code") not in (None, 1):

@@ -21,6 +21,14 @@ def document(resource: Json) -> Response:
     return Response({"data": resource}, content_type=CONTENT_TYPE)
 
 
+def resource_in(sent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the resource of a request with one; raises Invalid if there is none."""
+    resource = sent.get("data")
+    if not isinstance(resource, Mapping):
+        raise Invalid("data must be an object with attributes.", field="data")
+    return resource
+
+
 def value_at(sent: object, *path: str) -> Any:
     """Return the value at a path in a body; None if there is none.
 

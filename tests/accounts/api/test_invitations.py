@@ -137,3 +137,13 @@ def test_a_limit_that_is_not_a_boolean_is_a_400(sam, acme, value):
         "attributes.limit_services must be true or false."
     )
     assert not Invitation.objects.exists()
+
+
+@pytest.mark.parametrize("sent", [{}, {"data": []}, {"attributes": {"email": "x"}}])
+@pytest.mark.parametrize("path", ["invitations", "service-authorizations"])
+def test_a_body_without_a_resource_is_refused_by_name(sam, path, sent):
+    answer = client_of(sam).post(f"/api/{path}", sent, JSON_API)
+
+    assert answer.status_code == 400
+    detail = answer.json()["errors"][0]["detail"]
+    assert detail == "data must be an object with attributes."
