@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test import Client, TransactionTestCase
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from accounts.actor import Actor
 from accounts.audit import triggers
@@ -128,6 +129,19 @@ def _trail_can_be_emptied_between_tests():
     TransactionTestCase._fixture_teardown = _delete_rows
     yield
     TransactionTestCase._fixture_teardown = _flush
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let no commit on PostgreSQL wait for the disk, also of the processes that tests start.
+
+    SQLite writes to memory. Tests that kill a server have one of their own.
+    """
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            name = connection.ops.quote_name(connection.settings_dict["NAME"])
+            cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        connection.close()  # the next one has the setting
 
 
 @pytest.fixture(scope="session")
