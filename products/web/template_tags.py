@@ -8,7 +8,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
@@ -37,6 +37,8 @@ SHAPES = frozenset(
 )
 UNKNOWN = "unknown"
 NBSP = "\N{NO-BREAK SPACE}"  # between a number and its unit
+# Between an amount and its currency or unit: 0.12 USD, 10 million, 100 GB.
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[A-Z]{3}|million|[kMGT]B)\b)")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 JUST_NOW = 10  # seconds that read as just now
 MAX_RELATIVE_DAYS = 31  # beyond, a date says more than a number of days
@@ -52,6 +54,12 @@ def thousands(value: int | None) -> str:
 def amount(value: Decimal | int | None) -> str:
     """Return an amount in words. None reads "unknown"."""
     return UNKNOWN if value is None else amount_in_words(value)
+
+
+@register.filter
+def unbroken(text: object) -> str:
+    """Return a text in which no line ends between an amount and its currency or unit."""
+    return _BEFORE_UNIT.sub(NBSP, str(text))
 
 
 @register.filter
@@ -75,13 +83,18 @@ def traffic(value: int | None) -> str:
 @register.filter
 def duration(value: timedelta | float | None) -> str:
     """Return a duration, given as one or in seconds, in its two largest units: 3 min 51 s."""
-    return UNKNOWN if value is None else duration_in_words(value).replace(" ", NBSP)
+    return UNKNOWN if value is None else _on_one_line(duration_in_words(value))
 
 
 @register.filter
 def byte_count(value: int | None) -> str:
     """Return a number of bytes in words: 1.23 MB."""
-    return UNKNOWN if value is None else bytes_in_words(value).replace(" ", NBSP)
+    return UNKNOWN if value is None else _on_one_line(bytes_in_words(value))
+
+
+def _on_one_line(words: str) -> str:
+    """Return words between which a line ends after a comma only, such as a time after its date."""
+    return words.replace(" ", NBSP).replace(f",{NBSP}", ", ")
 
 
 @register.filter
@@ -102,13 +115,13 @@ def join_words(values: Iterable[object], word: str = "and") -> str:
 @register.filter
 def plain_day(value: date | datetime | None) -> str:
     """Return a day as the reader has them, of a time the one in their time zone: 3 Nov 2025."""
-    return UNKNOWN if value is None else day_text(value)
+    return UNKNOWN if value is None else _on_one_line(day_text(value))
 
 
 @register.filter
 def weekday(value: date) -> str:
     """Return a day with its weekday, as the reader has them: Wednesday, 18 March 2026."""
-    return weekday_text(value)
+    return _on_one_line(weekday_text(value))
 
 
 @register.filter
@@ -132,15 +145,17 @@ def ago(at: datetime, now: datetime) -> str:
         return (
             "just now"
             if distance < JUST_NOW
-            else _past_or_future(f"{int(distance)} s", seconds)
+            else _past_or_future(f"{int(distance)}{NBSP}s", seconds)
         )
     for limit, length, unit in ((HOUR, MINUTE, "min"), (DAY, HOUR, "h")):
         if distance < limit:
-            return _past_or_future(f"{int(distance // length)} {unit}", seconds)
+            return _past_or_future(f"{int(distance // length)}{NBSP}{unit}", seconds)
     days = int(distance // DAY)
     if days < MAX_RELATIVE_DAYS:
-        return _past_or_future("1 day" if days == 1 else f"{days} days", seconds)
-    return day_text(at)
+        return _past_or_future(
+            f"{days}{NBSP}day" if days == 1 else f"{days}{NBSP}days", seconds
+        )
+    return plain_day(at)
 
 
 def _past_or_future(words: str, seconds: float) -> str:
@@ -156,7 +171,7 @@ def _time(at: datetime, words: str) -> SafeString:
         '<time datetime="{}" title="{}">{}</time>',
         _stamp(at),
         second_text(at, UTC),
-        words,
+        _on_one_line(words),
     )
 
 
@@ -213,7 +228,7 @@ def last_moment(ends_at: datetime | None) -> str:
         return "never"
     local = timezone.localtime(ends_at)
     if local.time() != time.min:
-        return second_text(ends_at)
+        return _on_one_line(second_text(ends_at))
     last = local.date() - timedelta(days=1)
     return f"the end of {plain_day(last)}, {zone_label(local)}"
 
@@ -236,6 +251,13 @@ def state(kind: str, word: object) -> SafeString:
     if kind not in SHAPES:
         raise template.TemplateSyntaxError(f"Unknown shape {kind!r}.")
     return format_html('<span class="state {}">{}</span>', kind, word)
+
+
+@register.simple_tag
+def table_head(*columns: str) -> SafeString:
+    """Render the head of a table with these columns."""
+    cells = format_html_join("", '<th scope="col">{}</th>', zip(columns, strict=True))
+    return format_html("<thead><tr>{}</tr></thead>", cells)
 
 
 @register.inclusion_tag("_parts/breadcrumb.html", takes_context=True)

@@ -246,4 +246,4 @@ def test_staff_add_a_plan_with_an_accounts_own_prices(staff, acme, websockets):
         "direct",
         "Acme 2027",
     )
-    assert "WebSockets: Acme 2027 ( no price yet )" in page
+    assert "WebSockets: Acme 2027 (no price yet)" in page
