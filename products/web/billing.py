@@ -1,5 +1,6 @@
 """The Billing page: the running bill, the budget, invoices, credits and payment terms."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.lists import ListForm, page_of
+from accounts.lists import ListForm, names_in_words, page_of
 from accounts.models import Account
 from accounts.policy import (
     AccountAccess,
@@ -44,20 +45,24 @@ from products.billing.queries.credits import (
     other_balances,
 )
 from products.billing.queries.invoices import invoices_of
-from products.billing.queries.running import other_costs, running_account_bill
+from products.billing.queries.running import (
+    Cost,
+    other_costs,
+    running_account_bill,
+)
 from products.billing.queries.terms import (
     contract_of,
     currency_of,
     month_at,
 )
 from products.calendars import calendar_of
-from products.catalogue.money import Money
+from products.catalogue.money import Money, exact_sum
 from products.months import month_name
 from products.web.price_display import price_changes
 
 PAGE = 12
 CREDITS_SHOWN = 20
-CONTACTS_SHOWN = 20
+SERVICES_SHOWN = 20  # those that cost most; the rest is one row
 STATUS_SHAPES = {
     Invoice.Status.OPEN: "ask",
     Invoice.Status.DRAFT: "ask",
@@ -293,6 +298,7 @@ def _running_context(
         "running": running,
         "month": month_name(str(running.bill.month)),
         "currency": running.bill.terms.currency,
+        "services": _largest_costs(running.services, running.bill.terms.currency),
         "others": other_costs(running.bill, running.services),
         "price_changes": [
             change
@@ -300,6 +306,17 @@ def _running_context(
             if slug in held
         ],
     }
+
+
+def _largest_costs(costs: Sequence[Cost], currency: str) -> list[Cost]:
+    """Return the first costs, which are the largest, and the sum of the others as a row of its own."""
+    shown, rest = costs[:SERVICES_SHOWN], costs[SERVICES_SHOWN:]
+    if not rest:
+        return [*shown]
+    amount = sum((cost.amount for cost in rest), Money(0, currency))
+    exact = exact_sum(cost.exact for cost in rest)
+    name = "1 other service" if len(rest) == 1 else f"{len(rest):,} other services"
+    return [*shown, Cost(amount, exact, "", name)]
 
 
 def _invoice_list(
@@ -376,5 +393,5 @@ def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
         ],
         "seller": settings.INVOICE_SELLER,
         "contact": settings.SALES_EMAIL,
-        "recipients": [each.user for each in people[:CONTACTS_SHOWN]],
+        "recipients": names_in_words(list(people.values_list("user__name", flat=True))),
     }

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET
 from accounts.authentication import actor_of
 from accounts.csv_export import csv_lines
 from accounts.errors import NotFound
+from accounts.lists import names_in_words
 from accounts.queries import account_of
 from products.billing.bill import BANDWIDTH
 from products.billing.describe import (
@@ -83,7 +84,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
         "shape": STATUS_SHAPES[Invoice.Status(row.status)],
         "status": row.get_status_display(),
         "lines": [
-            {"row": each, "text": describe(each), "shares": _shares(each)}
+            {"row": each, "text": describe(each), "shares": _shares(each, row.currency)}
             for each in document.lines
         ],
         "has_time": any(_own_lines(document, is_bandwidth=False)),
@@ -201,15 +202,17 @@ def _text(lines: Iterable[str], kind: str) -> StreamingHttpResponse:
     )
 
 
-def _shares(line: InvoiceLine) -> list[tuple[str, str]]:
-    """Return what of a line's amount each service has, for information."""
+def _shares(line: InvoiceLine, currency: str) -> str:
+    """Return what of a line's amount the services have, the largest first; "" of a free line."""
     if not line.amount_micros:
-        return []
-    currency = line.invoice.currency
-    return [
-        (each["name"] or each["service"], str(Money(each["amount_micros"], currency)))
-        for each in line.services
-    ]
+        return ""
+    largest = sorted(line.services, key=lambda each: -abs(each["amount_micros"]))
+    return names_in_words(
+        [
+            f"{each['name'] or each['service']} {Money(each['amount_micros'], currency)}"
+            for each in largest
+        ]
+    )
 
 
 def _line_rows(document: InvoiceDocument) -> Iterator[list[object]]:

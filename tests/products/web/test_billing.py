@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -16,8 +17,10 @@ from products.enablement.models import BudgetBlock
 from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
+from tests.factories.accounts import MembershipFactory
 from tests.factories.enablement import block_by_budget
 from tests.factories.invoices import bill_in_euros, invoice
+from tests.factories.services import ServiceFactory
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
@@ -102,6 +105,33 @@ def test_costs_are_shown_by_product_and_by_service(browser, bo, shop, echo, enab
 
     assert "WebSockets less than 0.01 USD" in text
     assert "shop less than 0.01 USD echo less than 0.01 USD" in text
+
+
+def test_of_many_services_those_that_cost_most_are_named_and_the_rest_is_one_row(
+    browser, bo, acme, enabled
+):
+    services = [ServiceFactory.create(account=acme) for _ in range(23)]
+    for number, service in enumerate(services):
+        used(service, minutes=1_000 + number)
+
+    rows = page(browser, bo).context["services"]
+
+    assert [row.id for row in rows[:20]] == [each.pk for each in services[:2:-1]]
+    assert [row.name for row in rows[20:]] == ["3 other services"]
+    assert rows[20].exact == Decimal("0.0018018")  # 3,003 minutes
+
+
+def test_of_many_who_get_emails_about_bills_the_first_are_named(
+    browser, bo, acme, enabled
+):
+    for number in range(30):
+        MembershipFactory.create(
+            account=acme, role="billing", user__name=f"A{number:02}"
+        )
+
+    text = text_of(page(browser, bo))
+
+    assert "A08, A09 and 22 more." in text
 
 
 def test_the_number_of_queries_does_not_grow_with_invoices(browser, bo, acme, enabled):
