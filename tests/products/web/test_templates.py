@@ -49,8 +49,35 @@ def test_every_id_can_be_copied():
     assert shown == ["templates/_parts/copy.html"]
 
 
+def test_a_field_with_an_error_of_its_own_takes_the_focus():
+    """Where no summary above the form takes it."""
+    invalid = [
+        tag
+        for path in TEMPLATES
+        for tag in re.findall(r"{% if \w*problem %}[^%]*aria-invalid", path.read_text())
+    ]
+
+    assert len(invalid) > 1
+    assert [tag for tag in invalid if "autofocus" not in tag] == []
+
+
+def test_a_count_has_separators():
+    """Lists reach 1,000 rows; `forloop.counter` is not a count."""
+    count = re.compile(r"{{ (?:[\w.]+\.)?(?:\w+_)?(?:count|total) }}")
+    small = {  # passkeys, recovery codes, findings of one version; the others are amounts
+        "templates/billing/_costs.html",
+        "templates/mfa/index.html",
+        "templates/mfa/recovery_codes/index.html",
+        "templates/products/_findings_counts.html",
+    }
+
+    found = {names(path) for path in TEMPLATES if count.search(path.read_text())}
+
+    assert found - small == set()
+
+
 def test_an_error_after_a_form_was_sent_takes_the_focus():
-    """A refusal has `data-error-summary`, which the script focuses. Permanent text is not an alert."""
+    """A refusal has `autofocus`, also for pages without scripts. Permanent text is not an alert."""
     shown = {names(path): path.read_text() for path in TEMPLATES}
     alerts = {
         name: re.findall(r'<[^>]*role="alert"[^>]*>', text)
@@ -63,7 +90,7 @@ def test_an_error_after_a_form_was_sent_takes_the_focus():
         name: tag
         for name, tags in alerts.items()
         for tag in tags
-        if 'tabindex="-1" data-error-summary' not in " ".join(tag.split())
+        if 'tabindex="-1" autofocus data-error-summary' not in " ".join(tag.split())
     }
     assert len(by_script) == 1
     assert sum(map(len, alerts.values())) > 5

@@ -186,6 +186,7 @@ def test_entries_are_sent_again(page, acme):
         303,
         400,
     )
+    assert "Nothing was sent again" in wrong.content.decode()
     assert noted(acme.pk) == ["webhook.updated", "webhook.replayed", "webhook.resent"]
 
 
