@@ -74,6 +74,7 @@ FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
     "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
     "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "service_deleted": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "not_staged": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from accounts import policy
 from accounts.actor import Actor
-from accounts.errors import Invalid, NotFound
+from accounts.errors import NotFound
 from accounts.roles import Permission
 from products.services import queries
+from products.services.commands.locking import ServiceGone
 from products.services.models import Part, Service, Version
 from products.services.validation import kind_of
 
@@ -19,18 +20,12 @@ CONFIGURE = Permission.SERVICE_CONFIGURE  # what most writes need
 FASTLY_RECORD_PREFIX = "deleted => 0000-00-00 00:00:00"
 
 
-class ServiceDeleted(Invalid):
-    """The service existed and was deleted."""
-
-    code = "service_deleted"
-
-
 def service_at(
     actor: Actor, service_id: str, needs: Permission | None = None
 ) -> Service:
     """Return a service that the actor may see, and for which they have the needed permission.
 
-    Raises NotFound, ServiceDeleted or Forbidden.
+    Raises NotFound, ServiceGone or Forbidden.
     """
     with _service_not_found(actor, service_id):
         service = queries.get_service(actor, service_id)
@@ -53,7 +48,7 @@ def _service_not_found(actor: Actor, service_id: str) -> Iterator[None]:
         yield
     except NotFound as error:
         if was_deleted(actor, service_id):
-            raise ServiceDeleted(f"Service '{service_id}' is deleted") from error
+            raise ServiceGone(service_id) from error
         raise record_not_found("Service", service_id) from error
 
 

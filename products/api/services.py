@@ -17,7 +17,6 @@ from accounts.roles import Permission
 from products.api import fastly_json, fields
 from products.api.lookups import (
     CONFIGURE,
-    ServiceDeleted,
     service_at,
     service_with_versions_at,
     version_at,
@@ -25,6 +24,7 @@ from products.api.lookups import (
 from products.api.parts import OK
 from products.services import queries
 from products.services.commands import services as commands
+from products.services.commands.locking import ServiceGone
 from products.services.models import Service, Version
 
 MAX_NUMBER_LENGTH = 10  # digits
@@ -144,7 +144,7 @@ class ServiceDomains(APIView):
         """Return the domains of the active version, else of the latest. A deleted service has none."""
         try:
             row = service_at(request.auth, service_id)
-        except ServiceDeleted:
+        except ServiceGone:
             return Response([])
         chosen = queries.active_version(row) or queries.latest_version(row)
         reader = fields.reader_of(request.auth, row)

@@ -23,6 +23,7 @@ from products.enablement.queries import (
     switch_of,
 )
 from products.enablement.refusals import NotOnService, type_refusal
+from products.services.commands.locking import service_for_update
 from products.services.models import Service
 
 
@@ -59,14 +60,15 @@ def enable_for_service(
 ) -> None:
     """Switch a product on for a service; a second call changes only its configuration.
 
-    Raises Forbidden or NotFound by role and access; NotEntitled; WrongServiceType; Incompatible
-    with every conflict that the active version and other products have; Invalid for the
-    configuration. Notes service_product.enabled, or service_product.configured.
+    Raises Forbidden or NotFound by role and access; ServiceGone; NotEntitled; WrongServiceType;
+    Incompatible with every conflict that the active version and other products have; Invalid for
+    the configuration. Notes service_product.enabled, or service_product.configured.
     """
     options = read_configuration(product.pk, configuration or {})
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
+        service = service_for_update(service.pk)
         if (switch := switch_of(service, product.pk)) is not None:
             _configure(trail, service, switch, options)
             return
@@ -102,12 +104,13 @@ def configure_for_service(
 ) -> None:
     """Change options of a product that is on for a service; others stay as they are.
 
-    Raises Forbidden, NotFound, NotOnService, Invalid. Notes service_product.configured.
+    Raises Forbidden, NotFound, ServiceGone, NotOnService, Invalid. Notes service_product.configured.
     """
     options = read_configuration(product.pk, configuration)
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
+        service = service_for_update(service.pk)
         switch = switch_of(service, product.pk)
         if switch is None:
             raise NotOnService(product, service)
@@ -119,11 +122,13 @@ def disable_for_service(
 ) -> None:
     """Switch a product off for a service; new connections are refused from now on.
 
-    A second call changes nothing. Raises Forbidden or NotFound; notes service_product.disabled.
+    A second call changes nothing. Raises Forbidden, NotFound or ServiceGone. Notes
+    service_product.disabled.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
+        service = service_for_update(service.pk)
         switch = switch_of(service, product.pk)
         if switch is None:
             raise Unchanged

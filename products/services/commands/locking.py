@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from accounts.errors import Conflict, NotFound
+from accounts.errors import Conflict
 from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
 
@@ -36,8 +36,10 @@ class Duplicate(Conflict):
         self.name = name
 
 
-class ServiceGone(NotFound):
-    """The service was deleted."""
+class ServiceGone(Conflict):
+    """The service was deleted, before the call or while it ran."""
+
+    code = "service_deleted"
 
     def __init__(self, service_id: str) -> None:
         """Say which service."""
