@@ -115,9 +115,9 @@ class ClientConnection(BufferedStream):
         self._limiter.handshakes.discard(self)
 
     def count_request(self) -> None:
-        """Count the request as delivered, and no longer among those that are open."""
+        """Count the request as delivered; its address counts it until the response has ended."""
         self.has_response = True
-        self._limiter.release(self)
+        self.end_handshake()
         self._meter.delivered(self.route.service, 1, self.head_bytes, 0)
 
     async def receive(self) -> bytes:

@@ -40,7 +40,7 @@ _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _UNSUPPORTED_METHODS = frozenset({b"CONNECT", b"TRACE"})
-# A member of an enumeration takes longer to find than a response to judge.
+# Numbers, because an enumeration takes longer to find its member.
 _OK, SWITCHING_PROTOCOLS = HTTPStatus.OK.value, HTTPStatus.SWITCHING_PROTOCOLS.value
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _MAX_FRAMING_BYTES = 8 * 1024  # of chunk sizes, extensions and trailers in a row

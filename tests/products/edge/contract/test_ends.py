@@ -17,6 +17,7 @@ from tests.products.edge.contract.speaking import (
 )
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import (
+    get,
     handshake,
     read_all,
     read_exactly,
@@ -177,6 +178,30 @@ def test_a_silent_client_counts_against_its_address_and_a_tunnel_does_not(
     eventually(lambda: not refused_for_its_address(few_handshakes, host))
 
 
+def test_responses_that_are_read_slowly_count_against_their_address(few_handshakes):
+    ended = threading.Event()
+
+    def script(connection, there):
+        there.read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nstart")
+        ended.wait(60)
+
+    slow, _ = few_handshakes.serve(script)
+    host, _ = few_handshakes.serve()
+    downloads = [few_handshakes.edge.connect() for _ in range(3)]
+    for connection in downloads:
+        connection.sendall(get(slow))
+        assert read_until(connection, b"start")
+
+    answer = eventually(lambda: refused_for_its_address(few_handshakes, host))
+
+    assert answer.endswith(b"\r\n\r\nToo many open requests from this address.\n")
+    ended.set()
+    for connection in downloads:
+        connection.close()
+    eventually(lambda: not refused_for_its_address(few_handshakes, host))
+
+
 def refused_for_its_address(stand, host):
     with stand.edge.connect() as connection:
         connection.sendall(handshake(host))
@@ -196,12 +221,12 @@ def test_a_head_that_comes_in_drops_is_cut_off_whatever_still_drops(impatient):
 
     with impatient.edge.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n")
-        dripping = threading.Thread(target=drip, args=[connection])
+        dripping = threading.Thread(target=drip, args=[connection], daemon=True)
         dripping.start()
         began = time.monotonic()
         answer = read_all(connection)
         ended.set()
-        dripping.join()
+        dripping.join(20)
 
     assert status_of(answer) == 408
     assert 1 < time.monotonic() - began < 10
