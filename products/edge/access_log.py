@@ -136,6 +136,7 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._failure = ""  # of the last write
         self.dropped = 0
 
     def write(self, lines: Sequence[bytes]) -> None:
@@ -147,8 +148,11 @@ class LogFile:
                 self._append(descriptor, b"".join(lines))
             finally:
                 os.close(descriptor)
+            self._failure = ""
         except OSError as error:
-            log.warning("The access log could not be written: %s", error)
+            if self._failure != str(error):
+                log.warning("The access log cannot be written: %s", error)
+            self._failure = str(error)
             self.dropped += len(lines)
 
     def _append(self, descriptor: int, data: bytes) -> None:

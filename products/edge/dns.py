@@ -89,8 +89,7 @@ class CachingResolver:
         addresses is denied, and Unresolvable if there is none.
         """
         name = self.look_up(host, port, owner=owner, max_age=_FRESH_SECONDS)
-        if not name.task.done():
-            await asyncio.shield(name.task)
+        await asyncio.shield(name.task)
         return name.result()
 
     def look_up(self, host: str, port: int, *, owner: str, max_age: float) -> KnownName:

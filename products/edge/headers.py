@@ -49,11 +49,6 @@ class RequestHead:
     upgrade: frozenset[bytes]  # requested protocols, in lower case
     named: NamedFields  # the fields' values by their names
 
-    @property
-    def wants_websocket(self) -> bool:
-        """Whether the client asks to upgrade to WebSocket."""
-        return b"websocket" in self.upgrade
-
 
 class PreparedRule(NamedTuple):
     """A header rule as it is applied to a request."""

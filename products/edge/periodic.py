@@ -1,7 +1,11 @@
-"""Periodic jobs of an edge's processes. One that fails is logged, and runs again in its time."""
+"""Periodic jobs of an edge's processes, and the signals that stop them.
+
+A job that fails runs again in its time; its failure is logged until it is the same as before.
+"""
 
 import asyncio
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
@@ -22,12 +26,24 @@ async def cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.gather(*jobs, return_exceptions=True)
 
 
+def on_stop_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM, SIGINT and SIGHUP, unless nohup has SIGHUP ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
 async def _run_periodically(seconds: float, job: Job) -> None:
+    before = ""
     while True:
+        failure = ""
         try:
             await job()
         except Exception as error:
-            # A disk or a program that does not answer is not a fault of this one.
-            is_fault = not isinstance(error, OSError)
-            log.error("A periodic job failed: %s", error, exc_info=is_fault)  # noqa: TRY400
+            failure = repr(error)
+            if failure != before:
+                # A disk or a program that does not answer is not a fault of this one.
+                is_fault = not isinstance(error, OSError)
+                log.error("A periodic job failed: %s", error, exc_info=is_fault)  # noqa: TRY400
+        before = failure
         await asyncio.sleep(seconds)

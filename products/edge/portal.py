@@ -6,7 +6,9 @@ import functools
 import gzip
 import http.client
 import logging
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +39,8 @@ log = logging.getLogger(__name__)
 
 # A call to the portal failed: no response, an error, or a body that is not as agreed.
 PORTAL_ERRORS = (PortalUnreachable, PortalErrorResponse, ContractError)
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0  # for each read
+_MAX_CALL_SECONDS = 30.0
 _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 _MIN_GZIP_BYTES = 4096  # below it the header costs more than it saves
 _MAX_PAUSE_SECONDS = 15.0  # between reports while nothing arrives
@@ -114,9 +117,17 @@ class PortalClient:
         headers = headers | {"Authorization": f"Bearer {secret}", "Connection": "close"}
         connection = self._connect()
         try:
-            connection.request(method, self._prefix + path, body or None, headers)
-            response = connection.getresponse()
-            answer = response.read(_MAX_RESPONSE_BYTES + 1)
+            connection.connect()
+            # Its own time-out is for each read, and a response may come in drops.
+            end = functools.partial(connection.sock.shutdown, socket.SHUT_RDWR)
+            limit = threading.Timer(_MAX_CALL_SECONDS, end)
+            limit.start()
+            try:
+                connection.request(method, self._prefix + path, body or None, headers)
+                response = connection.getresponse()
+                answer = response.read(_MAX_RESPONSE_BYTES + 1)
+            finally:
+                limit.cancel()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise PortalUnreachable(str(error) or type(error).__name__) from error
         finally:
@@ -148,10 +159,7 @@ class PortalLink:
         except (ContractError, OSError) as error:
             log.warning("The table on disk is not used: %s", error)
         self.reporter = Reporter(
-            settings.name,
-            data / "usage",
-            client.usage,
-            max_bytes=settings.store_bytes,
+            settings.name, data / "usage", client.usage, max_bytes=settings.store_bytes
         )
 
     async def poll(self, status: EdgeStatus) -> RouteTable | None:

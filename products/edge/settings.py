@@ -7,9 +7,6 @@ from typing import Annotated, Literal
 
 VERSION = "0.1.0"
 
-_ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
-_ULID_LENGTH = 26
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -102,12 +99,5 @@ def with_tunnel_limits(limits: Limits, *, capacity: int, processes: int = 1) -> 
 
 
 def make_instance_id() -> str:
-    """Return the id of an instance that starts now.
-
-    It is a ULID, 48 bits of time and 80 random bits, so ids sort by time.
-    """
-    number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
-    return "".join(
-        _ULID_ALPHABET[number >> (5 * place) & 31]
-        for place in reversed(range(_ULID_LENGTH))
-    )
+    """Return the id of an instance that starts now; ids sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(7)}"

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import time
 from collections import Counter
@@ -33,7 +32,7 @@ from products.edge.haproxy.process import (
     identity_of,
 )
 from products.edge.haproxy.reconcile import REFRESH_SECONDS, ConfigReconciler
-from products.edge.periodic import cancel, start_periodic
+from products.edge.periodic import cancel, on_stop_signal, start_periodic
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
@@ -114,9 +113,7 @@ class Agent:
 
     async def run(self, held: Sequence[socket.socket]) -> None:
         """Serve until a signal to stop. Raises ConfigRejected if HAProxy cannot start."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_stop_signal)
+        on_stop_signal(self._on_stop_signal)
         try:
             await self._attach_or_start()
         except BaseException:

@@ -31,9 +31,8 @@ from products.instants import iso_instant
 
 # What the client reads when an upgrade was rejected, by the line's event.
 LIMIT_ERRORS = {
-    SERVICE_FULL: EdgeError.SERVICE_LIMIT,
-    ACCOUNT_FULL: EdgeError.ACCOUNT_LIMIT,
-}
+    SERVICE_FULL: EdgeError.SERVICE_LIMIT, ACCOUNT_FULL: EdgeError.ACCOUNT_LIMIT,
+}  # fmt: skip
 _Counts: TypeAlias = tuple[int, int, int]  # requests, bytes from the clients, to them
 
 

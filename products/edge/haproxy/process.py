@@ -196,10 +196,14 @@ class HAProxy:
             start_new_session=True,  # without a terminal, it cannot wait for a person
         )  # fmt: skip
         try:
-            output, _ = await check.communicate()
+            async with asyncio.timeout(_START_SECONDS):
+                output, _ = await check.communicate()
+        except TimeoutError as error:
+            raise ConfigRejected("the check took too long") from error
         finally:
-            if check.returncode is None:  # the agent stops
+            if check.returncode is None:  # or the agent stops
                 check.kill()
+                await check.wait()
         if check.returncode:
             raise ConfigRejected(output.decode("utf-8", "replace")[-2000:])
         atomic_write(self._folder / CONFIGURATION, configuration)

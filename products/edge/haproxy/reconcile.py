@@ -127,10 +127,8 @@ def write_certificate_list(
     HAProxy would reject all certificates because of one invalid file.
     """
     source.refresh()
-    names = sorted(
-        source.loaded.keys() - source.faults.keys(),
-        key=lambda name: (name != _DEFAULT_CERTIFICATE, name),
-    )
+    valid = source.loaded.keys() - source.faults.keys()
+    names = sorted(valid, key=lambda name: (name != _DEFAULT_CERTIFICATE, name))
     lines = "".join(f"{source.loaded[name][0]}\n" for name in names)
     digest = hashlib.sha256(b"".join(source.loaded[name][1] for name in names))
     listing = target / _CERTIFICATE_LIST

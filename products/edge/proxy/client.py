@@ -5,7 +5,6 @@ import contextlib
 import time
 from ipaddress import IPv6Address, ip_address
 
-from products.edge.contract import Route
 from products.edge.errors import EdgeError
 from products.edge.headers import RequestHead
 from products.edge.proxy.stream import BufferedStream, StreamClosed
@@ -78,11 +77,6 @@ class ClientConnection(BufferedStream):
         self.allow(limits.head_seconds, EdgeError.REQUEST_TIMEOUT)
 
     @property
-    def route(self) -> Route:
-        """The route of the request's host."""
-        return self.prepared.route
-
-    @property
     def server_name(self) -> str:
         """The host that the client named in the TLS handshake; "" without TLS or a name."""
         if not self.is_tls:
@@ -118,7 +112,7 @@ class ClientConnection(BufferedStream):
         """Count the request as delivered; its address counts it until the response has ended."""
         self.has_response = True
         self.end_handshake()
-        self._meter.delivered(self.route.service, 1, self.head_bytes, 0)
+        self._meter.delivered(self.prepared.route.service, 1, self.head_bytes, 0)
 
     async def receive(self) -> bytes:
         """Read and count a part of the request's body; empty at the end. Raises StreamClosed."""
@@ -152,7 +146,7 @@ class ClientConnection(BufferedStream):
     def _count(self, sent: int, received: int) -> None:
         """Count bytes that the client sent or received; they extend the deadline."""
         self.deadline = time.monotonic() + self._limits.quiet_seconds
-        self._meter.delivered(self.route.service, 0, sent, received)
+        self._meter.delivered(self.prepared.route.service, 0, sent, received)
 
 
 def client_address(peer: tuple[str, int]) -> str:

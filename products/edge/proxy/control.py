@@ -13,7 +13,7 @@ from pathlib import Path
 from products.backoff import RestartBackoff
 from products.edge.contract import EdgeStatus, RouteTable
 from products.edge.errors import StartupError
-from products.edge.periodic import cancel, start_periodic
+from products.edge.periodic import cancel, on_stop_signal, start_periodic
 from products.edge.portal import PortalLink
 from products.edge.proxy.worker import (
     WorkerChannel,
@@ -69,9 +69,7 @@ class ControlProcess:
 
     async def run(self) -> None:
         """Serve until asked to stop. Raises StartupError if a worker cannot start."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_workers)
+        on_stop_signal(self._stop_workers)
         jobs = start_periodic(
             (self._settings.poll_seconds, self._follow_table),
             (_LOCK_SECONDS, self._report_usage),

@@ -84,7 +84,7 @@ class RequestHandler:
         if client.server_name not in ("", client.head.host):
             raise ErrorResponse(EdgeError.MISDIRECTED)
         require_no_loop(client.head, client.prepared.loop)
-        if client.head.wants_websocket:
+        if b"websocket" in client.head.upgrade:
             return await self._upgrade(client)
         await self._forward(client)
         return False
@@ -113,8 +113,8 @@ class RequestHandler:
         return prepared
 
     def _require_entitled(self, client: ClientConnection) -> None:
-        if not client.route.websockets:
-            sentence = client.route.refusal_sentence
+        if not client.prepared.route.websockets:
+            sentence = client.prepared.route.refusal_sentence
             self._note(client, refused=sentence)
             raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
@@ -138,7 +138,7 @@ class RequestHandler:
         self._require_entitled(client)
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
-        route = client.route
+        route = client.prepared.route
         try:
             self._limiter.take(route)
         except ErrorResponse as error:
@@ -170,7 +170,7 @@ class RequestHandler:
         self, client: ClientConnection, hop: Fields, seconds: float
     ) -> BufferedStream:
         """Connect to the origin, send it the head, and allow it so many seconds to respond."""
-        route, prepared, head = client.route, client.prepared, client.head
+        prepared, route, head = client.prepared, client.prepared.route, client.head
         if route.origin is None:
             raise ErrorResponse(EdgeError.NO_ORIGIN)
         scheme = "https" if client.is_tls else "http"
@@ -190,14 +190,14 @@ class RequestHandler:
     ) -> None:
         # The table may have changed meanwhile. If the service has a new origin, this
         # connection still counts as its own; if the host has a new service, it does not.
-        before = client.route
+        before = client.prepared.route
         client.prepared = self._route_of(client.head.host)
-        if client.route.service != before.service:
+        if client.prepared.route.service != before.service:
             raise ErrorResponse(EdgeError.HOST_MOVED, host=client.head.host)
         self._require_entitled(client)
         try:
             counted = await self._meter.begin(
-                client.route, client.head_bytes, len(response.raw)
+                client.prepared.route, client.head_bytes, len(response.raw)
             )
         except StoreUnwritable as error:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
@@ -216,9 +216,9 @@ class RequestHandler:
 
     def _note(self, client: ClientConnection, *, refused: str = "") -> None:
         at_us = time.time_ns() // 1000
-        head, address = client.head, client.address
+        route, head, address = client.prepared.route, client.head, client.address
         asked = head.method, head.target, head.host, head.named
-        self._log.note(LoggedRequest(client.route, at_us, address, *asked, refused))
+        self._log.note(LoggedRequest(route, at_us, address, *asked, refused))
 
 
 def _framing_fields(head: RequestHead) -> Fields:

@@ -155,10 +155,9 @@ def underlying_transport(transport: asyncio.Transport) -> asyncio.Transport:
     (0.23, sslproto.pyx: eof_received) closes too, and drops what it had read but not passed
     on. Pausing below TLS leaves those bytes and the end in the kernel.
 
-    uvloop has no way to ask for this transport, so it is looked up among the objects that
-    the TLS transport refers to. If a later uvloop hides it, the TLS transport is returned:
-    everything works, except that a peer that closes while it is not read from can lose its
-    last bytes.
+    uvloop does not name this transport, so it is looked up among the objects that the TLS
+    transport refers to. If a later uvloop hides it, the TLS transport is returned, and a peer
+    that closes while it is not read from can lose its last bytes.
     """
     layer = getattr(transport, "_ssl_protocol", None)  # asyncio's own loop
     below = getattr(layer, "_transport", None) or _below_uvloop_tls(transport)
@@ -170,10 +169,9 @@ def underlying_transport(transport: asyncio.Transport) -> asyncio.Transport:
 
 def _below_uvloop_tls(transport: asyncio.Transport) -> asyncio.Transport | None:
     for layer in gc.get_referents(transport):
-        if type(layer).__name__ != "SSLProtocol":
-            continue
-        for below in gc.get_referents(layer):
-            if type(below).__name__ == "TCPTransport":
-                found: asyncio.Transport = below
-                return found
+        if type(layer).__name__ == "SSLProtocol":
+            for below in gc.get_referents(layer):
+                if type(below).__name__ == "TCPTransport":
+                    found: asyncio.Transport = below
+                    return found
     return None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import functools
 import gc
 import logging
@@ -21,7 +22,7 @@ import uvloop
 from products.edge.access_log import AccessLog
 from products.edge.contract import ContractStruct, EdgeStatus, RouteTable
 from products.edge.dns import CachingResolver
-from products.edge.periodic import cancel, start_periodic
+from products.edge.periodic import cancel, on_stop_signal, start_periodic
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener
 from products.edge.proxy.origin import OriginConnector
@@ -38,6 +39,8 @@ _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings
 _STATUS_SECONDS = 1.0
 _TUNNEL_SWEEP_SECONDS = 1.0
+_CERTIFICATES_SECONDS = 1.0
+_HANG_SECONDS = 60.0  # then a worker whose loop does not turn is replaced
 _DRAIN_SECONDS = 0.1  # between two looks whether all have ended
 _TICK_PARTS = 20
 _TUNNELS_PER_BATCH = 1000
@@ -140,9 +143,7 @@ class Worker:
         """Serve until asked to stop, then drain."""
         for listener in self._listeners:
             listener.open()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._request_stop)
-        loop.add_signal_handler(signal.SIGINT, self._request_stop)
+        on_stop_signal(self._request_stop)
         jobs = start_periodic(
             (_SWEEP_SECONDS, self._sweep),
             (_TUNNEL_SWEEP_SECONDS, self._sweep_tunnels),
@@ -150,6 +151,9 @@ class Worker:
             (_SYNC_SECONDS, self._sync),
             (_STATUS_SECONDS, self._report_status),
         )
+        if self._certificates is not None:
+            refresh = functools.partial(asyncio.to_thread, self._certificates.refresh)
+            jobs += start_periodic((_CERTIFICATES_SECONDS, refresh))
         jobs.append(asyncio.ensure_future(self._receive_updates()))
         await self._stop.wait()
         await self._drain()
@@ -192,8 +196,6 @@ class Worker:
             tunnel.sweep(now)
             if not index % _TUNNELS_PER_BATCH:
                 await asyncio.sleep(0)
-        if self._certificates is not None:
-            await asyncio.to_thread(self._certificates.refresh)
 
     async def _tick(self) -> None:
         self.meter.tick(self._part, _TICK_PARTS)
@@ -206,6 +208,7 @@ class Worker:
         await asyncio.to_thread(self.store.sync)
 
     async def _report_status(self) -> None:
+        faulthandler.dump_traceback_later(_HANG_SECONDS, exit=True)
         routes = self.handler.routes
         status = EdgeStatus(
             revision=routes.revision if routes else 0,

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import astuple
 
@@ -233,7 +233,7 @@ class StoredConnection(NamedTuple):
     earlier_to: int
 
 
-class StoredUsage:
+class StoredUsage(contextlib.AbstractContextManager["StoredUsage"]):
     """The file of any instance, as another process or thread reads and prunes it.
 
     Every method raises StoreDamaged, StoreBusy or StoreUnwritable.
@@ -243,9 +243,6 @@ class StoredUsage:
         self.folder = folder
         self._path = folder / STORE
         self._connection = connect(self._path)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

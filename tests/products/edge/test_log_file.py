@@ -14,6 +14,21 @@ def test_a_disk_that_takes_no_lines_drops_and_counts_them(tmp_path):
     assert file.dropped == 1
 
 
+def test_a_disk_that_goes_on_taking_no_lines_is_logged_once(tmp_path, caplog):
+    file = LogFile(tmp_path / "later" / "access.jsonl")
+    for _ in range(3):
+        file.write([b"line\n"])
+    assert len(caplog.messages) == 1
+
+    file._path.parent.mkdir()
+    file.write([b"line\n"])
+    file._path.parent.rename(tmp_path / "gone")
+    file.write([b"line\n"])
+
+    assert len(caplog.messages) == 2
+    assert file.dropped == 4
+
+
 def test_a_log_that_was_rotated_is_opened_again(tmp_path):
     path = tmp_path / "access.jsonl"
     file = LogFile(path)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from products.edge.haproxy.process import HAProxy, Processes
+from products.edge.haproxy.process import ConfigRejected, HAProxy, Processes
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def zombie():
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     yield child.pid
-    child.wait()
+    child.wait(20)
 
 
 class Listing(HAProxy):
@@ -42,3 +42,17 @@ async def test_a_master_that_runs_has_not_exited(tmp_path):
     await process.find()
 
     assert not await process.has_exited(0.0)
+
+
+async def test_a_check_that_does_not_end_rejects_the_configuration(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("products.edge.haproxy.process._START_SECONDS", 0.2)
+    program = tmp_path / "haproxy"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    program.chmod(0o700)
+
+    with pytest.raises(ConfigRejected, match="took too long"):
+        await HAProxy(tmp_path, str(program)).install(b"global\n")
+
+    assert not (tmp_path / "haproxy.cfg").exists()

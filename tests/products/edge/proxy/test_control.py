@@ -1,5 +1,6 @@
 """The control process: draining, crashes, restarts, several workers, and no portal."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -92,6 +93,42 @@ def test_a_worker_that_crashes_is_replaced_and_its_connections_are_reported(stan
         lambda: [r for r in own.portal.of_service(host.replace(".", "-")) if r.final]
     )
     assert finals
+
+
+HANGING = """
+import faulthandler, signal, time
+later = faulthandler.dump_traceback_later
+faulthandler.dump_traceback_later = lambda _, **more: later(1.0, **more)
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
+"""
+
+
+def test_a_worker_that_hangs_is_replaced_and_says_where_it_hung(stand, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    own = stand(env={"PYTHONPATH": str(tmp_path)})
+    host, _ = own.serve()
+    (worker,) = own.edge.workers()
+
+    os.kill(worker, signal.SIGUSR1)
+
+    eventually(lambda: own.edge.workers() not in ([], [worker]))
+    eventually(lambda: not is_refused(own.edge.port))
+    open_tunnel(own.edge, host).close()
+    assert "sitecustomize.py" in own.edge.log()
+
+
+def test_a_hangup_stops_the_edge_in_order(stand):
+    own = stand("--drain-seconds", "20")
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+
+    own.edge.process.send_signal(signal.SIGHUP)
+    eventually(lambda: is_refused(own.edge.port))
+    tunnel.sendall(b"still open")
+    assert read_exactly(tunnel, 10) == b"still open"
+    tunnel.close()
+
+    assert own.edge.process.wait(30) == 0
 
 
 def test_workers_do_not_outlive_their_control_process(stand):
