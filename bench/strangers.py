@@ -227,7 +227,7 @@ def flooding(
                 with contextlib.suppress(OSError):
                     portal.ask(method, path, body=body, source=source, **headers)
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -28,7 +28,7 @@ def together(*calls: Callable[[], object]) -> list[object]:
             connections.close_all()
 
     threads = [
-        threading.Thread(target=run, args=(index, call))
+        threading.Thread(target=run, args=(index, call), daemon=True)
         for index, call in enumerate(calls)
     ]
     for thread in threads:
@@ -64,7 +64,9 @@ def overtaking(call: Callable[[], object]) -> Iterator[list[object]]:
     runs before or after the commit.
     """
     outcomes: list[object] = []
-    thread = threading.Thread(target=lambda: outcomes.extend(together(call)))
+    thread = threading.Thread(
+        target=lambda: outcomes.extend(together(call)), daemon=True
+    )
     with transaction.atomic():
         yield outcomes
         thread.start()

@@ -94,7 +94,7 @@ class Portal:
         """Kill the web server and its workers with SIGKILL."""
         with suppress(ProcessLookupError):  # it was stopped before
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(60)
 
     def stop(self) -> None:
         """Stop the web server with SIGTERM, and wait until it has ended."""
@@ -193,6 +193,7 @@ class Portal:
             capture_output=True,
             text=True,
             check=True,
+            timeout=600,
         )
 
 

@@ -167,10 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def twice_concurrently(self, body: bytes) -> None:
         """Deliver it twice at the same time."""
-        other = threading.Thread(target=self._forward, args=[body])
+        other = threading.Thread(target=self._forward, args=[body], daemon=True)
         other.start()
         self.forwarded(body)
-        other.join()
+        other.join(60)
 
     def again_later(self, body: bytes) -> None:
         """Deliver it, and again after others."""

@@ -43,7 +43,7 @@ class Client(threading.Thread):
 
     def __init__(self, portal: Portal, number: int, ended: threading.Event) -> None:
         """Start it."""
-        super().__init__(name=f"soak {number}")
+        super().__init__(name=f"soak {number}", daemon=True)
         self.statuses: Counter[int] = Counter()
         self.seconds: list[float] = []
         self._portal = portal
@@ -107,7 +107,7 @@ def test_under_load_there_is_no_error_and_nothing_grows(
         taken["edge"].append(sample(edge.process_id))
     ended.set()
     for each in clients:
-        each.join()
+        each.join(60)
     swarm.stop()
 
     statuses = sum((each.statuses for each in clients), Counter())

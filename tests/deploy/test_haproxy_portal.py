@@ -239,7 +239,7 @@ def test_a_page_is_answered_during_a_flood_of_the_worst_json(portal):
             with contextlib.suppress(OSError):
                 portal.ask("POST", "/api/sudo", body=worst, source="127.0.0.5")
 
-    flooding = [threading.Thread(target=flood) for _ in range(4)]
+    flooding = [threading.Thread(target=flood, daemon=True) for _ in range(4)]
     for thread in flooding:
         thread.start()
     response, _ = portal.ask("GET", "/accounts/login/")

@@ -13,7 +13,7 @@ class Writer(threading.Thread):
 
     def __init__(self, stack: Stack, person: str, name: str) -> None:
         """Start it; its comments begin with its name."""
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self.acknowledged: list[str] = []
         self.statuses: set[int] = set()
         self.has_written = threading.Event()

@@ -34,7 +34,7 @@ def locked(rows):
         finally:
             connection.close()
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=hold, daemon=True)
     thread.start()
     try:
         assert held.wait(60)

@@ -34,6 +34,7 @@ def test_no_django_is_loaded_in_an_edge(module):
         capture_output=True,
         check=True,
         text=True,
+        timeout=120,
     )
 
     assert seen.stdout == "[]\n"

@@ -34,7 +34,7 @@ class HAProxyStand(Stand):
         # A worker that exits while no agent runs takes its table with it.
         eventually(lambda: len(self.haproxies()) == 2)  # the master and one worker
         self.edge.process.kill()
-        self.edge.process.wait()
+        self.edge.process.wait(20)
 
     def start_agent(self, *more):
         bind = ["--bind", f"127.0.0.1:{self.edge.port}"]

@@ -30,7 +30,9 @@ def test_each_connection_is_counted_once_when_agents_are_killed(haproxy):
                 step.wait(60)
 
     sizes = [rng.randrange(1, 50_000) for _ in range(CLIENTS)]
-    threads = [threading.Thread(target=client, args=[size]) for size in sizes]
+    threads = [
+        threading.Thread(target=client, args=[size], daemon=True) for size in sizes
+    ]
     for thread in threads:
         thread.start()
 

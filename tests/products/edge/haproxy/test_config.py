@@ -69,6 +69,7 @@ def check(folder):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
 
 

@@ -62,12 +62,12 @@ def results(port, folder, *select):
 
 def relay(connection, port, *, size=65_536, wait=0.0):
     """Pass bytes on to a port and back; the client's wait so many seconds, and go in such pieces."""
-    with socket.create_connection(("127.0.0.1", port)) as there:
+    with socket.create_connection(("127.0.0.1", port), 60) as there:
         there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        back = threading.Thread(target=pump, args=[there, connection])
+        back = threading.Thread(target=pump, args=[there, connection], daemon=True)
         back.start()
         pump(connection, there, size, wait)
-        back.join()
+        back.join(60)
 
 
 def pump(source, sink, size=65_536, wait=0.0):
@@ -121,7 +121,7 @@ def test_a_result_that_differs_once_is_reported(echo_port, tmp_path, monkeypatch
         if next(numbers) != 4:
             relay(client, echo_port)
             return
-        with socket.create_connection(("127.0.0.1", echo_port)) as origin:
+        with socket.create_connection(("127.0.0.1", echo_port), 60) as origin:
             origin.sendall(there.read_head(client))
             client.sendall(read_until(origin, b"\r\n\r\n"))
 

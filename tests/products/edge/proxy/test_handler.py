@@ -175,10 +175,12 @@ def test_a_large_body_passes_both_ways(shared_stand):
 
     with shared_stand.edge.connect() as connection:
         request = get(host, f"Content-Length: {size}", method="POST") + body
-        sender = threading.Thread(target=connection.sendall, args=[request])
+        sender = threading.Thread(
+            target=connection.sendall, args=[request], daemon=True
+        )
         sender.start()
         answer = read_all(connection)
-        sender.join()
+        sender.join(60)
 
     assert answer.endswith(body)
 

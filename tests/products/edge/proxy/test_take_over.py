@@ -28,7 +28,7 @@ def test_a_new_edge_takes_over_while_clients_keep_coming(stand):
             else:
                 failures.extend([answer] if b"200 OK" not in answer else [])
 
-    asking = threading.Thread(target=keep_asking)
+    asking = threading.Thread(target=keep_asking, daemon=True)
     asking.start()
     port = f"127.0.0.1:{own.edge.port}"
     after = Edge(own.portal, own.edge.folder, "--take-over", "--bind", port)
@@ -39,7 +39,7 @@ def test_a_new_edge_takes_over_while_clients_keep_coming(stand):
     assert own.edge.process.wait(30) == 0
     open_tunnel(after, tunnel_host).close()
     stop.set()
-    asking.join()
+    asking.join(60)
 
     service = tunnel_host.replace(".", "-")
     finals = eventually(

@@ -68,13 +68,13 @@ def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
 
     with shared_stand.edge.connect() as connection:
         sender = threading.Thread(
-            target=connection.sendall, args=[handshake(host) + early]
+            target=connection.sendall, args=[handshake(host) + early], daemon=True
         )
         sender.start()
         may_answer.set()
         read_until(connection, b"\r\n\r\n")
         assert read_exactly(connection, len(early)) == early
-        sender.join()
+        sender.join(60)
 
 
 @pytest.mark.parametrize(

@@ -261,14 +261,14 @@ def test_readers_see_whole_transactions_while_a_process_writes(store, folder):
         while not stop.is_set():
             seen.append(len(everything(folder)))
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     for first in range(0, 3000, 10):
         store.write([reading(number) for number in range(first, first + 10)])
         if not first % 300:
             store.sync()
     stop.set()
-    reader.join()
+    reader.join(60)
 
     assert all(count % 10 == 0 for count in seen)
     assert seen == sorted(seen)
@@ -575,7 +575,7 @@ def test_a_disk_that_is_full_at_any_step_loses_nothing_that_was_accepted(tmp_pat
     script = textwrap.dedent(STARVED)
     answer = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=600,
     )  # fmt: skip
     lines = [tuple(map(int, line.split())) for line in answer.stdout.splitlines()]
 
@@ -688,7 +688,7 @@ def test_very_many_are_pruned_while_others_are_written(store, folder):
     count = 9_000
     store.write([reading(number, final=True) for number in range(1, count + 1)])
     open_ones = [reading(number) for number in range(count + 1, count + 10)]
-    pruning = threading.Thread(target=prune, args=(folder, count))
+    pruning = threading.Thread(target=prune, args=(folder, count), daemon=True)
 
     pruning.start()
     while pruning.is_alive():
@@ -745,7 +745,7 @@ def test_a_process_killed_while_it_prunes_takes_nothing_that_is_open(
             )
             number += 200
     pruner.send_signal(signal.SIGKILL)
-    pruner.wait()
+    pruner.wait(20)
     pruner.stdout.close()
 
     store.write([reading(1, 5)])  # no lock is left
@@ -789,7 +789,7 @@ def test_the_end_of_a_process_waits_for_another_connection(store, folder):
     store.wait_when_busy()
     releasing.start()
     store.write([reading(1)])
-    releasing.join()
+    releasing.join(20)
     other.close()
 
     assert everything(folder) == [reading(1)]
