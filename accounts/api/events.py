@@ -18,7 +18,7 @@ from accounts.audit.fastly_events import FeedFilters, addresses_of, feed
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import names_in
 from accounts.audit.reader import MAX_SEQUENCE
-from accounts.audit.vocabulary import FASTLY_TYPES
+from accounts.audit.vocabulary import FASTLY_TYPES, OTHER_FASTLY_TYPES
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.models import ApiToken, Membership
@@ -31,8 +31,9 @@ ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
 # Years near the ends of the calendar cannot be converted to UTC.
 FIRST_YEAR, LAST_YEAR = 1970, 2999
-# Those that are recorded. Any other, a misspelt one too, would look like one that never happened.
-EVENT_TYPES = sorted(set(FASTLY_TYPES.values()))
+RECORDED_TYPES = sorted(set(FASTLY_TYPES.values()))
+# Any other, such as a misspelt one, would look like one that never happened.
+EVENT_TYPES = sorted({*RECORDED_TYPES, *OTHER_FASTLY_TYPES})
 SEQUENCE_BOUNDS = ("gt", "gte", "lt", "lte")
 
 
@@ -148,7 +149,7 @@ def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
         raise NotFound(f"Couldn't find Customer '{customer}'")
     if sent["event_type"] not in {"", *EVENT_TYPES}:
         name = "filter[event_type]"
-        raise Invalid(f"{name}: Choose {choices_in_words(EVENT_TYPES)}.", field=name)
+        raise Invalid(f"{name}: Choose {choices_in_words(RECORDED_TYPES)}.", field=name)
     owned = ApiToken.objects.filter(account_id=account_id, user_id=sent["user_id"])
     tokens = tuple(owned.values_list("pk", flat=True)) if sent["user_id"] else ()
     return FeedFilters(

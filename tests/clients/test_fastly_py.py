@@ -10,6 +10,7 @@ import pytest
 from django.test.testcases import LiveServerThread
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.api.events import EVENT_TYPES
 from tests.factories import NOW
 from tests.factories.usage import connection_usage
 from tests.factories.world import World, build_world
@@ -279,3 +280,10 @@ def test_platform_metrics_are_read_in_pages_by_edge(api, world):
     assert first.meta.limit == 1
     assert len({row.timestamp for row in rows}) == len(rows)
     assert all(row.datacenter for row in rows)
+
+
+def test_events_are_filtered_by_every_type_that_the_client_has():
+    module = importlib.import_module("fastly.model.event_attributes")
+    types = module.EventAttributes.allowed_values[("event_type",)].values()
+
+    assert sorted(types) == EVENT_TYPES
