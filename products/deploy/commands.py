@@ -20,6 +20,7 @@ from products.deploy.models import Deployment
 from products.domains.commands import SERIALISED, claim_domains_of_activation
 from products.domains.models import ActiveDomain
 from products.domains.queries import verification_is_off
+from products.services.commands.locking import version_for_update
 from products.services.commands.validators import clean_comment
 from products.services.commands.versions import version_target
 from products.services.lifecycle import Transition, is_allowed
@@ -83,8 +84,8 @@ def activate(
     Returns None for a version that is active already: there is nothing to deploy. The origin is
     probed first, before the transaction (R9), if all other checks allow it. Raises NotFound for a
     non-member, else DeploymentForbidden or DeploymentBlocked with all checks; these are recorded as
-    deployment.refused. Raises DomainTaken, and Invalid for a comment that is too long or has
-    control characters. Notes version.activated; edges follow within seconds.
+    deployment.refused. Raises DomainTaken, ServiceGone, and Invalid for a comment that is too long
+    or has control characters. Notes version.activated; edges follow within seconds.
     """
     comment = clean_comment(comment)
     certificates = probe_origin_of(actor, version=version, if_allowed=True)
@@ -119,16 +120,13 @@ def _activate(
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, also=also, now=now
     ) as trail:
-        versions = Version.objects.select_for_update().select_related(
-            "service__account"
-        )
-        version = versions.get(pk=version.pk)
+        version = version_for_update(version)
         decision = decide_deployment(actor, version=version, certificates=certificates)
         if not decision.allowed:
             raise refusal(decision)
         if not is_allowed(version.state, Transition.ACTIVATE):
             raise Unchanged
-        old = versions.filter(service=service, active=True).first()
+        old = _locked(service, active=True)
         if old is not None:
             _deactivate(old, now=trail.now)
         version.active = version.locked = True
@@ -169,7 +167,7 @@ def deactivate(
 ) -> Deployment:
     """Deactivate the active version; its domains become free.
 
-    Raises Forbidden, NotFound, NotActive, and Invalid for a comment that is too long or has
+    Raises Forbidden, NotFound, ServiceGone, NotActive, and Invalid for a comment that is too long or has
     control characters. Notes version.deactivated.
     """
     comment = clean_comment(comment)
@@ -177,8 +175,7 @@ def deactivate(
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
     ) as trail:
-        version = Version.objects.select_for_update().get(pk=version.pk)
-        version.service = service
+        version = version_for_update(version)
         if not is_allowed(version.state, Transition.DEACTIVATE):
             raise NotActive(f"Version {version.number} is not active.")
         _deactivate(version, now=trail.now)
@@ -205,19 +202,17 @@ def deactivate(
 def stage(actor: Actor, *, version: Version, now: datetime) -> None:
     """Mark a version as staged, in place of another, and lock it.
 
-    Edges have no staging environment, so nothing is deployed. Raises Forbidden and NotFound. Notes
-    version.staged if it changes.
+    Edges have no staging environment, so nothing is deployed. Raises Forbidden, NotFound and ServiceGone.
+    Notes version.staged if it changes.
     """
     service = version.service
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
     ) as trail:
-        versions = Version.objects.select_for_update().filter(service=service)
-        version = versions.get(pk=version.pk)
-        version.service = service
+        version = version_for_update(version)
         if version.staged:
             raise Unchanged
-        old = versions.filter(staged=True).first()
+        old = _locked(service, staged=True)
         if old is not None:
             _set_staged(old, staged=False, now=trail.now)
         version.locked = True
@@ -234,14 +229,13 @@ def stage(actor: Actor, *, version: Version, now: datetime) -> None:
 def unstage(actor: Actor, *, version: Version, now: datetime) -> None:
     """End the staging of a version.
 
-    Raises Forbidden, NotFound and NotStaged. Notes version.unstaged.
+    Raises Forbidden, NotFound, ServiceGone and NotStaged. Notes version.unstaged.
     """
     service = version.service
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
     ) as trail:
-        version = Version.objects.select_for_update().get(pk=version.pk)
-        version.service = service
+        version = version_for_update(version)
         if not version.staged:
             raise NotStaged(f"Version {version.number} is not staged.")
         _set_staged(version, staged=False, now=trail.now)
@@ -252,6 +246,12 @@ def unstage(actor: Actor, *, version: Version, now: datetime) -> None:
             before={"staged_version": version.number},
             after={"staged_version": 0},
         )
+
+
+def _locked(service: Service, **state: bool) -> Version | None:
+    """Return the service's version in a state, locked; None if none is."""
+    rows = Version.objects.select_for_update().filter(service=service, **state)
+    return rows.first()
 
 
 def _set_staged(version: Version, *, staged: bool, now: datetime) -> None:

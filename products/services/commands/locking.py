@@ -47,10 +47,9 @@ class ServiceGone(Conflict):
 
 
 def service_for_update(service_id: str) -> Service:
-    """Read a service again and lock it until the change commits. Raises ServiceGone."""
-    service = (
-        Service.objects.select_for_update().existing().filter(pk=service_id).first()
-    )
+    """Read a service and its account again, and lock it until the commit. Raises ServiceGone."""
+    rows = Service.objects.select_for_update(of=("self",)).select_related("account")
+    service = rows.existing().filter(pk=service_id).first()
     if service is None:
         raise ServiceGone(service_id)
     return service

@@ -20,10 +20,13 @@ from products.deploy.commands import (
     NotActive,
     activate,
     deactivate,
+    stage,
 )
 from products.deploy.models import Deployment
 from products.domains.models import ActiveDomain, DomainClaim
 from products.enablement.commands import enable_for_service
+from products.services.commands.locking import ServiceGone
+from products.services.commands.services import delete_service
 from products.services.commands.versions import clone_version
 from products.services.models import Version
 from tests.factories import NOW
@@ -254,6 +257,19 @@ def test_activating_the_active_version_changes_and_notes_nothing(eve, echo, draf
 
     assert Deployment.objects.count() == 1
     assert noted(echo.account_id) == ["domain_claim.verified", "version.activated"]
+
+
+@pytest.mark.parametrize("command", [activate, stage])
+def test_a_version_of_a_service_deleted_meanwhile_is_refused(eve, echo, draft, command):
+    delete_service(eve, service=echo, now=NOW)
+
+    with pytest.raises(ServiceGone):
+        command(eve, version=draft, now=LATER)
+
+    draft.refresh_from_db()
+    assert (draft.active, draft.staged) == (False, False)
+    assert ActiveDomain.objects.count() == 0
+    assert noted(echo.account_id)[-1] == "service.deleted"
 
 
 def test_the_decision_is_made_once(monkeypatch, eve, draft):
