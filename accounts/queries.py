@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
@@ -32,6 +32,8 @@ from accounts.roles import (
 from accounts.security_policy import FACTORS, has_factor
 from accounts.service_access import existing_services, levels_on, users_with_access
 
+# In the order of a list of members.
+SUPERUSERS_FIRST = Case(When(role=Role.SUPERUSER, then=0), default=1)
 NO_SUCH_MEMBER = "This person is not a member of this account."
 NO_SUCH_INVITATION = "Invitation not found."
 NO_SUCH_TOKEN = "API token not found."  # noqa: S105 - a sentence

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 
 from accounts.audit.models import AuditEvent, ChainHead
@@ -16,8 +16,7 @@ from accounts.audit.sentences import sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.lists import some_of
 from accounts.models import Account, ApiToken, Invitation, Membership, OutgoingMail
-from accounts.queries import Grant, grants_in, second_factors_of
-from accounts.roles import Role
+from accounts.queries import SUPERUSERS_FIRST, Grant, grants_in, second_factors_of
 from accounts.security_policy import SecurityPolicy, session_limits
 from products.billing.models import Budget, Invoice, UninvoicedMonth
 from products.billing.queries.completeness import obstacle
@@ -40,7 +39,7 @@ from products.services.models import Service, Version
 from products.webhooks.models import Webhook
 from products.webhooks.queries import state_of
 
-# TableRows of each table on the page; the list that a link leads to has the rest.
+# Rows of each table on the page; the list that a link leads to has the rest.
 ROWS: Final = 10
 NAMED_SERVICES: Final = 3  # of a member with access to chosen services
 # Up to this many entries the page verifies the chain, in less than 100 ms.
@@ -48,7 +47,6 @@ MAX_VERIFIED_ENTRIES: Final = 2_000
 
 
 VIEWS: Final = (Event.ACCOUNT_READ, Event.AUDIT_READ)
-_SUPERUSERS_FIRST: Final = Case(When(role=Role.SUPERUSER, then=0), default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +202,7 @@ def _members(account: Account) -> TableRows:
     members = (
         Membership.objects.filter(account=account)
         .select_related("user")
-        .order_by(_SUPERUSERS_FIRST, "user__name", "pk")
+        .order_by(SUPERUSERS_FIRST, "user__name", "pk")
     )
     rows = _rows(members, "accounts_membership", account)
     ids = [member.user_id for member in rows.shown]

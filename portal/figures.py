@@ -12,7 +12,7 @@ from accounts.models import OutgoingMail
 from portal.due_work import due_since, stuck_work, waiting_webhooks
 from portal.health import Health, all_checks
 from products.billing.models import Invoice
-from products.metering.queries.edges import OFFLINE_AFTER, active_edges, complete_to
+from products.metering.queries.edges import complete_to, offline_edges, seen_edges
 from products.units import duration_in_words
 
 Unit = Literal["", "seconds"]
@@ -92,10 +92,9 @@ def _work(now: datetime) -> list[Figure]:
 
 
 def _usage(now: datetime) -> list[Figure]:
-    known = active_edges().filter(last_seen_at__isnull=False)
-    offline = known.filter(last_seen_at__lt=now - OFFLINE_AFTER).count()
+    known, offline = seen_edges(), offline_edges(now).count()
     edges = [("online", float(known.count() - offline)), ("offline", float(offline))]
-    rejected = known.order_by("name").values_list("name", "rejected_connections")
+    rejected = known.values_list("name", "rejected_connections")
     arrived = complete_to()
     lag = [("", _age(arrived, now))] if arrived else []
     return [

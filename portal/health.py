@@ -18,7 +18,7 @@ from accounts.audit.models import ChainHead
 from accounts.lists import names_in_words
 from portal.celery import app as celery
 from portal.due_work import due_since, max_delay, stuck_work
-from products.metering.queries.edges import OFFLINE_AFTER, active_edges
+from products.metering.queries.edges import active_edges, offline_edges
 from products.units import duration_in_words
 
 BROKER_SECONDS = 2
@@ -166,9 +166,7 @@ def check_clock(now: datetime) -> Health:
 
 def check_edges(now: datetime) -> Health:
     """Return whether all edges that were ever online are online."""
-    known = active_edges().filter(last_seen_at__isnull=False)
-    offline = known.filter(last_seen_at__lt=now - OFFLINE_AFTER)
-    names = list(offline.values_list("name", flat=True))
+    names = list(offline_edges(now).values_list("name", flat=True))
     if names:
         remedy = "Start the edge, or revoke its credential if it is gone for good."
         return Health("edges", f"offline: {names_in_words(names)}", remedy)

@@ -215,14 +215,15 @@ def https_url_problem(url: str) -> str:
         return "Enter an https URL."
     if parts.scheme != "https" or not parts.hostname:
         return "Enter an https URL, such as https://logs.example.com/in."
-    if parts.username is not None or parts.fragment or not _is_plain(url):
+    if parts.username is not None or parts.fragment or not is_plain_url(url):
         return "Remove user names, fragments, spaces and control characters."
     if port == 0:
         return f"Enter a port from 1 to {MAX_PORT}."
     return address_problem(parts.hostname)
 
 
-def _is_plain(url: str) -> bool:
+def is_plain_url(url: str) -> bool:
+    """Tell whether a URL has only visible ASCII characters, so that it fits a request line."""
     return url.isascii() and url.isprintable() and " " not in url
 
 

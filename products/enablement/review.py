@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Case, When
-
 from accounts.actor import Actor
 from accounts.models import Account, Membership
 from accounts.policy import members_with
-from accounts.queries import Grant, configurers_of, grants_in
-from accounts.roles import AccessLevel, Permission, Role
+from accounts.queries import SUPERUSERS_FIRST, Grant, configurers_of, grants_in
+from accounts.roles import AccessLevel, Permission
 from products.catalogue.models import Product
 from products.compatibility.findings import Finding
 from products.enablement.queries import conflicts_by_service
@@ -50,9 +48,8 @@ def who_can_use(account: Account, limit: int | None = None) -> list[EligibleMemb
 
     The first ones, if there is a `limit`.
     """
-    superusers_first = Case(When(role=Role.SUPERUSER, then=0), default=1)
     members = list(
-        configurers_of(account.pk).order_by(superusers_first, "user__name", "pk")[
+        configurers_of(account.pk).order_by(SUPERUSERS_FIRST, "user__name", "pk")[
             :limit
         ]
     )

@@ -17,13 +17,13 @@ from django.conf import settings
 
 from products.addresses import Address, denied_reason
 from products.lookup import AddressDenied, Unresolvable, resolve
+from products.protocol import is_plain_url
 from products.webhooks.messages import Message
 
 # From the look-up of the name to the first line of the response.
 SECONDS: Final = 10.0
 PORTS: Final = {"https": 443, "http": 80}
 USER_AGENT: Final = "Tollgate-Webhooks/1"
-_PLAIN = re.compile(r"[\x21-\x7e]+")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r]")
 
 
@@ -56,7 +56,7 @@ def checked_url(url: str) -> SplitResult:
         known = parts.scheme in PORTS and parts.port != 0
     except ValueError:
         parts, known = urlsplit(""), False
-    if not known or not parts.hostname or not _PLAIN.fullmatch(url):
+    if not known or not parts.hostname or not is_plain_url(url):
         raise InvalidUrl("Enter a URL such as https://example.com/hooks.")
     if parts.username is not None or parts.fragment:
         raise InvalidUrl("Enter a URL without a user name and without #.")
@@ -81,7 +81,7 @@ async def _send(request: Request) -> Result:
         if status >= 300:  # noqa: PLR2004 - redirects are not followed
             problem = f"The server responded with {status}."
     except TimeoutError:
-        problem = "The server did not respond within 10 seconds."
+        problem = f"The server did not respond within {SECONDS:.0f} seconds."
     except (InvalidUrl, AddressDenied):
         problem = "The URL leads to an address that is not allowed."
     except Unresolvable:

@@ -48,17 +48,23 @@ def delete_old_voided(now: datetime) -> int:
 
     They need not wait: nothing is derived from them.
     """
-    if settings.USAGE_KEEP_MONTHS == 0:
+    last = _last_old_month(now)
+    if last is None:
         return 0
-    last = Month.at(now, "UTC").plus(-settings.USAGE_KEEP_MONTHS - 1)
     return VoidedRecord.objects.filter(month__lte=str(last)).delete()[0]
+
+
+def _last_old_month(now: datetime) -> Month | None:
+    """Return the newest month that is older than the setting; None if usage is kept for ever."""
+    keep = settings.USAGE_KEEP_MONTHS
+    return Month.at(now, "UTC").plus(-keep - 1) if keep else None
 
 
 def _old_periods(now: datetime) -> "QuerySet[UsagePeriod]":
     """Return the old closed periods of services that still have old records."""
-    if settings.USAGE_KEEP_MONTHS == 0:
+    last = _last_old_month(now)
+    if last is None:
         return UsagePeriod.objects.none()
-    last = Month.at(now, "UTC").plus(-settings.USAGE_KEEP_MONTHS - 1)
     connections = ConnectionUsage.objects.filter(
         service=OuterRef("service"), month=OuterRef("month")
     )

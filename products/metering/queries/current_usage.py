@@ -6,13 +6,18 @@ from datetime import datetime, time, timedelta
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Q, QuerySet, Sum
 
 from products.calendars import Calendar
 from products.metering.models import ConnectionUsage
 from products.metering.queries.daily import MonthUsage, kept_usage
 from products.metering.queries.edges import unknown_since
-from products.metering.queries.usage import ConnectionTotals, last_rows, minutes_within
+from products.metering.queries.usage import (
+    ConnectionTotals,
+    last_rows,
+    later_rows,
+    minutes_within,
+)
 
 # Without a report for this long, a connection counts as closed with its last reported duration.
 PRESUMED_CLOSED_AFTER = timedelta(minutes=5)
@@ -98,12 +103,8 @@ def open_rows() -> "QuerySet[ConnectionUsage]":
 
     A connection with a row of a later month is open there only.
     """
-    later = ConnectionUsage.objects.filter(
-        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
-    )
-    return ConnectionUsage.objects.filter(final=False, presumed_closed_at=None).filter(
-        ~Exists(later)
-    )
+    rows = ConnectionUsage.objects.filter(final=False, presumed_closed_at=None)
+    return rows.filter(~Exists(later_rows()))
 
 
 def open_connections(services: list[str], now: datetime) -> OpenConnections:

@@ -1,6 +1,6 @@
 """Edges by credential, and until when their usage is complete."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,6 +66,16 @@ def active_edges() -> "QuerySet[Edge]":
     return Edge.objects.filter(revoked_at=None).order_by("name")
 
 
+def seen_edges() -> "QuerySet[Edge]":
+    """Return the active edges that were ever online, by name."""
+    return active_edges().filter(last_seen_at__isnull=False)
+
+
+def offline_edges(now: datetime) -> "QuerySet[Edge]":
+    """Return the active edges that have been online and are not, by name."""
+    return active_edges().filter(last_seen_at__lt=now - OFFLINE_AFTER)
+
+
 def accounts_served(edge: str, since: datetime) -> list[str]:
     """Return the accounts whose traffic went over an edge since an instant, or still goes, by id."""
     used = ConnectionUsage.objects.filter(edge=edge)
@@ -88,11 +98,13 @@ def complete_to() -> datetime | None:
 
     Credentials that were never used are left out.
     """
-    seen = active_edges().filter(last_seen_at__isnull=False)
-    reported = list(seen.order_by().values_list("reported_at", flat=True))
-    if not reported or None in reported:
-        return None
-    return min(at for at in reported if at is not None)
+    rows = seen_edges().order_by().values_list("reported_at", flat=True)
+    return _arrived_from_all(list(rows))
+
+
+def _arrived_from_all(reported: Sequence[datetime | None]) -> datetime | None:
+    known = [at for at in reported if at is not None]
+    return min(known) if known and len(known) == len(reported) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +124,12 @@ def freshness(now: datetime, *, counted_at: datetime | None = None) -> Freshness
 
     With `counted_at`, of figures that were computed then.
     """
-    edges = list(active_edges().filter(last_seen_at__isnull=False))
-    reported = [each.reported_at for each in edges if each.reported_at]
+    edges = list(seen_edges())
+    arrived = _arrived_from_all([each.reported_at for each in edges])
     seen = [each.last_seen_at for each in edges if each.last_seen_at]
     lost = [at for at in seen if at < now - OFFLINE_AFTER]
-    is_known = bool(edges) and len(reported) == len(edges)
     return Freshness(
-        complete_to=min(counted_at or now, now, *reported) if is_known else None,
+        complete_to=min(counted_at or now, now, arrived) if arrived else None,
         offline=len(lost),
         offline_since=min(lost, default=None),
     )
@@ -129,9 +140,7 @@ def edges_behind(until: datetime) -> "QuerySet[Edge]":
 
     Credentials that were never used are left out.
     """
-    return active_edges().filter(
-        Q(reported_at=None) | Q(reported_at__lt=until), last_seen_at__isnull=False
-    )
+    return seen_edges().filter(Q(reported_at=None) | Q(reported_at__lt=until))
 
 
 def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
@@ -141,10 +150,8 @@ def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
     matters for an hour, because it may have connections that it has not reported.
     """
     matters = Q(name__in=carriers) | Q(last_seen_at__gte=now - LOST_AFTER)
-    offline = active_edges().filter(matters, last_seen_at__lt=now - OFFLINE_AFTER)
-    since: datetime | None = offline.order_by().aggregate(since=Min("last_seen_at"))[
-        "since"
-    ]
+    offline = offline_edges(now).filter(matters).order_by()
+    since: datetime | None = offline.aggregate(since=Min("last_seen_at"))["since"]
     return since
 
 

@@ -373,6 +373,13 @@ def rows_before(
     )
 
 
+def later_rows() -> "QuerySet[ConnectionUsage]":
+    """Return the rows of the same connection in later months, as a subquery of a row's query."""
+    return ConnectionUsage.objects.filter(
+        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
+    )
+
+
 def last_rows(
     services: list[str],
     starts_at: datetime,
@@ -402,11 +409,7 @@ def last_rows_from(
 ) -> "QuerySet[ConnectionUsage]":
     """Return `last_rows` of a period in microseconds since 1970, and its `earliest_month`."""
     # A connection never changes its service, so only rows of these services are read.
-    later = ConnectionUsage.objects.filter(
-        service__in=services,
-        month__gt=earliest,
-        connection_id=OuterRef("connection_id"),
-    ).filter(month__gt=OuterRef("month"))
+    later = later_rows().filter(service__in=services, month__gt=earliest)
     if keys is not None:
         later = later.filter(pk__lte=keys.last)
     return (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, F, QuerySet, Sum
 
 from accounts.errors import Conflict, Invalid, NotFound
 from products.calendars import Calendar
@@ -21,6 +21,7 @@ from products.metering.queries.usage import (
     ConnectionTotals,
     DeliveryTotals,
     delivery_totals,
+    later_rows,
     whole_minutes,
 )
 from products.months import Month
@@ -161,12 +162,9 @@ def _connections_by_service(
     period: EdgeTime,
 ) -> tuple[dict[str, ConnectionTotals], dict[str, Month]]:
     """Return the totals by service, and the first month that a record names."""
-    later = period.connections().filter(
-        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
-    )
     times = (
         period.connections()
-        .filter(~Exists(later))
+        .filter(~Exists(later_rows()))
         .order_by()
         .values("service")
         .annotate(total=Sum(whole_minutes(F("duration_us"))), count=Count("pk"))
