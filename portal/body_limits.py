@@ -2,8 +2,8 @@
 
 A body that is sent in chunks has no length. Django would take it for an empty one, because it reads
 as many bytes as `Content-Length` says. So the limit is taken as the length, and the body is read
-like any other, when a view asks for it: a wrong token is refused before, and a stranger who sends
-slowly occupies no thread.
+like any other, when a view asks for it: a wrong token is refused before, and a client without a
+token that sends slowly occupies no thread.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,7 @@ LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes lo
 # OverflowError: a port that is none. ValueError: a name that cannot be encoded.
 LOOKUP_ERRORS = (OSError, ValueError, OverflowError)
 
-# Of one name. All are checked; to connect to more takes longer than anybody waits.
+# Of one name. All are checked; to try more takes longer than a client waits.
 _MAX_ADDRESSES = 16
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from accounts.policy import AnswerCode, Decision, suspension_text
+from accounts.policy import NON_MEMBER, AnswerCode, Decision, suspension_text
 from accounts.roles import Role
 from products.compatibility.findings import Finding, blockers
 from products.compatibility.version_config import (
@@ -211,7 +211,7 @@ def _role_allows(facts: DeployFacts) -> Answer:
         return _failed(
             Fix(
                 "You are not a member of this account.",
-                "Ask a superuser of the account for an invitation.",
+                NON_MEMBER.remedy,
             )
         )
     refused = person.refusal(AnswerCode.ROLE, AnswerCode.TOKEN_SCOPE)

@@ -1,6 +1,6 @@
 """What an account agrees to: a record of the terms, and one sentence made from it (R5, R16, R18).
 
-Both are kept with their hashes when a product is enabled. AgreedTerms agreed to before keep their
+Both are kept with their hashes when a product is enabled. What was agreed to before keeps its
 words, whatever is written here later.
 """
 

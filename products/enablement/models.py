@@ -15,7 +15,7 @@ from products.catalogue.models import Plan, PriceVersion, Product
 from products.services.models import Service
 
 # How long open connections may continue after a product was disabled with the mode `drain`, and
-# after it was switched off for a service. pages.md: a minute.
+# after it was switched off for a service.
 DRAIN_TIME = timedelta(seconds=60)
 # How long before the end of a trial those who see costs get a notice.
 TRIAL_NOTICE = timedelta(days=3)
@@ -59,7 +59,7 @@ class Enablement(models.Model):
     started_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     ended_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
-    # R5: exactly what was agreed to, as a record and as a sentence (`agreements.Terms`).
+    # R5: exactly what was agreed to, as a record and as a sentence (`agreements.AgreedTerms`).
     agreed_record = models.TextField(blank=True)
     agreed_record_hash = models.CharField(max_length=64, blank=True)
     agreed_text = models.TextField(blank=True)

@@ -37,7 +37,7 @@ from products.metering.queries.usage import service_ids_of, totals_between
 from products.services.models import Service
 from products.services.queries import active_configs
 
-NO_REASON = "WebSockets is blocked for this account."
+TRIAL_ENDED = "The trial ended."
 BUDGET_USED_UP = "The budget of this month is used up."
 # A requester still needs to read these on a later day.
 NEEDED_STATES: Final = (
@@ -134,11 +134,20 @@ def block_of(
     """Return why new connections under an open enablement are refused; None if they are not."""
     if enablement is None:
         return None
-    if enablement.blocked_at is not None:
-        return Block(BlockedBy.TRIAL, enablement.blocked_reason or NO_REASON)
-    if budget_block is not None:
-        return Block(BlockedBy.BUDGET, BUDGET_USED_UP)
-    return None
+    return _block(
+        enablement.blocked_at,
+        enablement.blocked_reason,
+        is_over_budget=budget_block is not None,
+    )
+
+
+def _block(
+    trial_ended_at: datetime | None, reason: str, *, is_over_budget: bool
+) -> Block | None:
+    """Return why connections are refused; a trial that ended comes before the budget."""
+    if trial_ended_at is not None:
+        return Block(BlockedBy.TRIAL, reason or TRIAL_ENDED)
+    return Block(BlockedBy.BUDGET, BUDGET_USED_UP) if is_over_budget else None
 
 
 def budget_blocks(account_id: str) -> dict[str, BudgetBlock]:
@@ -214,16 +223,14 @@ def entitlements_of(
     """Return what services have on and how their accounts have a product, by service: one query."""
     rows = _ENTITLEMENTS.rows(list(service_ids), slug)
     found: dict[str, ServiceEntitlement] = {}
-    for service_id, product, held, ended_at, trial_reason, budget_block in rows:
-        blocked_reason = BUDGET_USED_UP if budget_block is not None else ""
-        if ended_at is not None:
-            blocked_reason = trial_reason or NO_REASON
+    for service_id, product, held, trial_ended_at, reason, budget_block in rows:
+        block = _block(trial_ended_at, reason, is_over_budget=budget_block is not None)
         before = found[service_id].products if service_id in found else frozenset()
         found[service_id] = ServiceEntitlement(
             products=before | {product} if product else before,
             is_enabled=held is not None,
-            blocked_reason=blocked_reason,
-            is_over_budget=budget_block is not None and ended_at is None,
+            blocked_reason=block.reason if block else "",
+            is_over_budget=block is not None and block.by is BlockedBy.BUDGET,
         )
     return found
 

@@ -7,6 +7,8 @@ from products.catalogue.models import Plan, PriceVersion, Product
 from products.enablement.models import Enablement
 from products.services.models import Service
 
+CONTACT = "Contact your account manager."
+
 
 class AlreadyEnabled(Conflict):
     """The account has the product; the message says who enabled it and when."""
@@ -47,6 +49,13 @@ class NotOnService(Conflict):
         super().__init__(f"{product.name} is not switched on for {service.name}.")
 
 
+def remedy_for_disabled(product: Product) -> str:
+    """Return how an account gets a product that it does not have."""
+    if product.is_sold_directly:
+        return "A superuser can enable it on the Products page."
+    return CONTACT
+
+
 def already_enabled(enablement: Enablement, product: Product) -> AlreadyEnabled:
     """Return the refusal to enable a product that the account has."""
     return AlreadyEnabled(
@@ -74,9 +83,7 @@ def enable_refusal(
     if enablement is not None and not enablement.is_trial:
         return already_enabled(enablement, product)
     if price is None or not product.is_sold_directly:
-        return NotSoldDirectly(
-            f"{product.name} can't be enabled here. Contact your account manager."
-        )
+        return NotSoldDirectly(f"{product.name} can't be enabled here. {CONTACT}")
     return None
 
 

@@ -1,4 +1,4 @@
-"""The sweeps of metering: edges and connections that fell silent, and periods that are stale or close."""
+"""The sweeps of metering: edges and connections without reports, and periods that are stale or close."""
 
 from celery import shared_task
 from django.utils import timezone

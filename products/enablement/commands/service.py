@@ -22,7 +22,11 @@ from products.enablement.queries import (
     current,
     switch_of,
 )
-from products.enablement.refusals import NotOnService, type_refusal
+from products.enablement.refusals import (
+    NotOnService,
+    remedy_for_disabled,
+    type_refusal,
+)
 from products.services.commands.locking import service_for_update
 from products.services.models import Service
 
@@ -170,12 +174,10 @@ def _check_entitled(account_id: str, product: Product) -> None:
         return
     enablement = current(account_id, product.pk)
     if enablement is None:
-        remedy = (
-            "A superuser can enable it on the Products page."
-            if product.is_sold_directly
-            else "Contact your account manager."
+        raise NotEntitled(
+            f"{product.name} is not enabled for this account. "
+            f"{remedy_for_disabled(product)}"
         )
-        raise NotEntitled(f"{product.name} is not enabled for this account. {remedy}")
     block = block_of(enablement, budget_blocks(account_id).get(product.pk))
     if block is not None:
         raise NotEntitled(f"{product.name} is blocked: {block.reason}")

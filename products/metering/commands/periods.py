@@ -1,4 +1,4 @@
-"""Periods: mark them as stale, derive and close them; and mark connections that fell silent.
+"""Periods: mark them as stale, derive and close them; and mark connections without reports.
 
 Periods are derived data and need no audit entries.
 """

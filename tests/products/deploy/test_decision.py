@@ -122,7 +122,7 @@ def test_a_blocked_product_fails_with_its_reason(eve, draft, on, reason):
     decision = decide_deployment(eve, version=draft)
 
     assert failed(decision) == ["not_blocked"]
-    assert decision.reasons == (reason or "WebSockets is blocked for this account.",)
+    assert decision.reasons == (reason or "The trial ended.",)
 
 
 def test_of_a_used_up_budget_the_remedy_names_who_manages_it(
