@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from accounts import queries
 from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
-from accounts.api.json_api import ids_in
+from accounts.api.json_api import each_of, text_at
 from accounts.api.sudo import (
     account_id_in,
     authenticate_by_password,
@@ -78,8 +78,11 @@ class Tokens(APIView):
     def delete(self, request: TokenRequest) -> Response:
         """Revoke the tokens in the body, all of them or none."""
         actor = request.auth
-        rows = [queries.token_of(actor, key) for key in ids_in(request.data)]
-        commands.revoke_tokens(actor, tokens=rows, now=timezone.now())
+        named = each_of(
+            request.data, lambda item: queries.token_of(actor, text_at(item, "id"))
+        )
+        rows = {row.pk: row for row in named}
+        commands.revoke_tokens(actor, tokens=[*rows.values()], now=timezone.now())
         return Response(status=HTTPStatus.NO_CONTENT)
 
     def post(self, request: TokenRequest) -> Response:

@@ -183,6 +183,16 @@ def test_several_tokens_are_revoked_together(eve, sam):
     assert [row.action for row in AuditEvent.objects.all()] == ["token.revoked"] * 2
 
 
+def test_a_token_that_is_named_twice_is_revoked_once(eve):
+    api = client_of(eve)
+    key = ApiToken.objects.get().pk
+
+    answer = api.delete("/api/tokens", bulk(key, key), BULK)
+
+    assert answer.status_code == 204
+    assert ApiToken.objects.get().revoked_at
+
+
 def test_of_several_tokens_none_is_revoked_if_one_is_unknown(eve, stan):
     foreign = key_of(stan) and ApiToken.objects.get().pk
     api = client_of(eve)
@@ -191,6 +201,7 @@ def test_of_several_tokens_none_is_revoked_if_one_is_unknown(eve, stan):
     answer = api.delete("/api/tokens", bulk(own, foreign), BULK)
 
     assert answer.status_code == 404
+    assert answer.json()["detail"] == "Object 2: API token not found."
     assert not ApiToken.objects.exclude(revoked_at=None).exists()
 
 
