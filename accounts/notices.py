@@ -240,7 +240,7 @@ _OUTAGE_ENDED = (
 _DISABLED_ADVICE: Final = {
     "": "",
     "cut": "New connections that use it are refused, and open ones are closed.",
-    "drain": "New connections that use it are refused. Open ones are closed within a minute.",
+    "drain": "New connections that use it are refused. Open ones are closed soon after.",
     "keep": "New connections that use it are refused. Open ones continue, and are billed until they close.",
 }
 _BILL_ADVICE: Final = "It changes the monthly bill. The page Products has its price."

@@ -34,17 +34,17 @@ class NewUser:
     password_hash: str
 
 
-def cleaned_name(name: str, *, field: str = "name") -> str:
+def cleaned_name(name: str) -> str:
     """Return a name without surrounding space; raises Invalid if it is empty, too long or unprintable."""
     name = unicodedata.normalize("NFC", name.strip())
     if not name:
-        raise Invalid("Enter a name.", field=field)
+        raise Invalid("Enter a name.", field="name")
     if len(name) > MAX_USER_NAME_LENGTH:
         raise Invalid(
-            f"A name has at most {MAX_USER_NAME_LENGTH} characters.", field=field
+            f"A name has at most {MAX_USER_NAME_LENGTH} characters.", field="name"
         )
     if has_hidden_characters(name):
-        raise Invalid("Remove control characters from the name.", field=field)
+        raise Invalid("Remove control characters from the name.", field="name")
     return name
 
 

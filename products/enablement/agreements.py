@@ -82,10 +82,9 @@ def package_terms(
     prices: Sequence[PriceVersion],
     *,
     now: datetime,
-    locale: str = DEFAULT_LOCALE,
 ) -> AgreedTerms:
     """Return the terms under which staff assign a package (R16)."""
-    record = _record("package", account, plan.product, prices, now, locale)
+    record = _record("package", account, plan.product, prices, now, DEFAULT_LOCALE)
     return AgreedTerms.of(record | {"plan": _plan(plan)})
 
 

@@ -336,7 +336,9 @@ def _claims(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield domains whose claim is not verified yet or is lost, until it is verified or released."""
     if not viewer.may(Permission.DOMAIN_CLAIM):
         return
-    rows = DomainClaim.objects.filter(account=viewer.account).exclude(state="verified")
+    rows = DomainClaim.objects.filter(account=viewer.account).exclude(
+        state=DomainClaim.State.VERIFIED
+    )
     for claim in rows.order_by("-requested_at", "pk")[:SHOWN]:
         is_pending = claim.state == DomainClaim.State.PENDING
         yield AttentionItem(
