@@ -5,6 +5,7 @@ from http import HTTPStatus
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -39,6 +40,7 @@ from products.webhooks.commands import (
 from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import MAX_URL_LENGTH, Webhook
 from products.webhooks.queries import (
+    RESULTS,
     STATES,
     deliveries_of,
     webhook_of,
@@ -58,6 +60,16 @@ COMMON_EVENTS = (
     Event.MEMBER_ROLE_CHANGED,
     Event.TOKEN_ISSUED,
 )
+
+
+class DeliveryFilterForm(ListForm):
+    """Which deliveries of a webhook to list; the search is for a part of the event."""
+
+    result = forms.ChoiceField(
+        label="Result",
+        required=False,
+        choices=[("", "Any"), *((each, each.capitalize()) for each in RESULTS)],
+    )
 
 
 class WebhookForm(forms.Form):
@@ -343,7 +355,12 @@ def _page(
     replay_form: ReplayForm,
     status: HTTPStatus,
 ) -> HttpResponse:
-    page = page_of(request, deliveries_of(row), order=("-pk",))
+    search = DeliveryFilterForm(request.GET)
+    deliveries = deliveries_of(row).filter(
+        RESULTS.get(search.chosen("result"), Q()),
+        event__icontains=search.chosen("q"),
+    )
+    page = page_of(request, deliveries, order=("-pk",))
     end = end_of(row.account_id)
     position = position_of(row.reader, row.account_id)
     context = {
@@ -351,6 +368,7 @@ def _page(
         "managing": decide(actor_of(request), Permission.WEBHOOK_MANAGE, row),
         "form": form,
         "replay_form": replay_form,
+        "search": search,
         "page": page,
         "deliveries": page.rows,
         "position": position,

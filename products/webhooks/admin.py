@@ -13,14 +13,9 @@ from accounts.admin_pages import NOTHING, ReadOnlyAdmin, account_link, admin_url
 from accounts.audit.vocabulary import Event
 from products.webhooks.commands.deliveries import TEST_EVENT
 from products.webhooks.models import Delivery, Webhook
-from products.webhooks.queries import STATES, state_of
+from products.webhooks.queries import RESULTS, STATES, state_of
 
 EVENTS = {*Event, TEST_EVENT}
-RESULTS = {
-    "waiting": Q(attempted_at=None),
-    "delivered": Q(attempted_at__isnull=False, problem=""),
-    "failed": ~Q(problem=""),
-}
 
 
 class WebhookStateFilter(admin.SimpleListFilter):

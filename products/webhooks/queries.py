@@ -16,6 +16,12 @@ STATES: Final = {
     "failing": Q(paused_at=None, failing_since__isnull=False),
     "paused": Q(paused_at__isnull=False),
 }
+# What came of an attempt to deliver an entry.
+RESULTS: Final = {
+    "waiting": Q(attempted_at=None),
+    "delivered": Q(attempted_at__isnull=False, problem=""),
+    "failed": ~Q(problem=""),
+}
 
 
 def state_of(webhook: Webhook) -> str:

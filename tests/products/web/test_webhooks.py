@@ -173,6 +173,37 @@ def test_the_log_shows_results_and_older_pages(page, acme):
     assert older.context["page"].next_url == ""
 
 
+def test_deliveries_are_listed_by_event_and_result(page, acme):
+    row = WebhookFactory.create(account=acme)
+    for sequence, event, tried, problem in (
+        (1, "version.locked", NOW, ""),
+        (2, "version.locked", NOW, "The server responded with 500."),
+        (3, "token.issued", NOW, "The server responded with 500."),
+        (4, "token.issued", None, ""),
+    ):
+        Delivery.objects.create(
+            webhook=row,
+            sequence=sequence,
+            event=event,
+            created_at=NOW,
+            attempted_at=tried,
+            problem=problem,
+            duration_ms=12 if tried else None,
+            status=500 if problem else None,
+        )
+
+    def listed(**query):
+        answer = page.get(reverse("webhook", args=[row.pk]), query)
+        return [each.sequence for each in answer.context["deliveries"]]
+
+    assert listed(result="failed") == [3, 2]
+    assert listed(result="delivered") == [1]
+    assert listed(result="waiting") == [4]
+    assert listed(q="Token", result="failed") == [3]
+    missing = page.get(reverse("webhook", args=[row.pk]), {"q": "nothing"})
+    assert "No delivery matches." in missing.content.decode()
+
+
 def test_entries_are_sent_again(page, acme):
     row = WebhookFactory.create(account=acme)
     page.post(reverse("webhook", args=[row.pk]), {"url": f"{URL}/2"})
