@@ -153,7 +153,8 @@ def test_prices_are_shown_to_members_who_can_read_costs(
 def test_a_missing_permission_has_its_reason(browser, sam, una, echo, websockets):
     page = text_of(browser(una).get("/entitlements/"))
 
-    assert "Off by default. Superusers can enable it on the Products page: Sam." in page
+    assert "WebSockets Disabled Why? Off by default." in page
+    assert "Superusers can enable it on the Products page: Sam." in page
     assert "Your role is user" in page
 
 
