@@ -25,7 +25,9 @@ class ProductForm(forms.Form):
     limitations = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 4})
     )
-    documentation_url = forms.URLField(required=False, assume_scheme="https")
+    documentation_url = forms.URLField(
+        label="URL of the documentation", required=False, assume_scheme="https"
+    )
     purchase_mode = forms.ChoiceField(choices=Product.PurchaseMode.choices)
     per_service = forms.BooleanField(required=False, label="Switched on per service")
     service_type = forms.ChoiceField(

@@ -27,13 +27,13 @@ MAX_ADMIN_REQUESTS = 25  # Django loads its scripts one by one
 # They read what each meter costs.
 MORE_QUERIES = {"/": 45, "/products/": 44, "/billing/": 41}
 ORIGIN = "http://portal.test"
-# Words of up to 14 characters that are spread over two lines; a long name wraps anywhere.
+# Amounts, and words of up to 14 characters, that are spread over two lines; a long name wraps anywhere.
 BROKEN_WORDS = """
     () => {
       const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
       const broken = [];
       while (texts.nextNode()) {
-        for (const { 0: word, index } of texts.currentNode.data.matchAll(/(?<!\\S)\\w{2,14}(?!\\S)/g)) {
+        for (const { 0: word, index } of texts.currentNode.data.matchAll(/(?<!\\S)(?:\\d[\\d.,]*\\s(?:USD|[GMT]B|min|h|s)|\\w{2,14})(?!\\S)/g)) {
           const range = document.createRange();
           range.setStart(texts.currentNode, index);
           range.setEnd(texts.currentNode, index + word.length);
