@@ -72,6 +72,11 @@ class Product(models.Model):
         """Tell whether superusers can enable the product on the Products page (R17)."""
         return self.purchase_mode == self.PurchaseMode.DIRECT
 
+    @property
+    def is_always_included(self) -> bool:
+        """Tell whether every account has the product, without enabling it."""
+        return self.purchase_mode == self.PurchaseMode.ALWAYS
+
     def supports(self, service_type: str) -> bool:
         """Tell whether the product can be switched on for services of a type."""
         return self.per_service and self.service_type in {"", service_type}

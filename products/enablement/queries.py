@@ -79,10 +79,7 @@ class ProductState:
     @property
     def is_on(self) -> bool:
         """Tell whether the account has the product."""
-        return (
-            self.enablement is not None
-            or self.product.purchase_mode == Product.PurchaseMode.ALWAYS
-        )
+        return self.enablement is not None or self.product.is_always_included
 
     @property
     def is_over_budget(self) -> bool:
@@ -447,7 +444,7 @@ def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":
         return Account.objects.filter(pk=plan.account_id)
     has = Enablement.objects.filter(plan=plan, ends_at=None)
     touched = Q(pk__in=has.values("account"))
-    if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
+    if plan.product.is_always_included:
         touched |= Q(Exists(plan.prices.all()))
     if plan.kind == Plan.Kind.DIRECT:
         touched &= ~Q(pk__in=_own_plans(plan.product, when).values("account"))
@@ -464,7 +461,7 @@ def accounts_with_own_price(plan: Plan, when: datetime) -> "QuerySet[Account]":
     rows = Account.objects.filter(
         pk__in=_own_plans(plan.product, when).values("account")
     )
-    if plan.product.purchase_mode != Product.PurchaseMode.ALWAYS:
+    if not plan.product.is_always_included:
         has = Enablement.objects.filter(
             product=plan.product, ends_at=None, source=Enablement.Source.DIRECT
         )
@@ -502,7 +499,7 @@ def followed_price(plan: Plan, when: datetime) -> PriceVersion | None:
     """
     if plan.account_id is None or plan.kind != Plan.Kind.DIRECT:
         return None
-    if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
+    if plan.product.is_always_included:
         return direct_price(plan.product_id, when)
     held = current(plan.account_id, plan.product_id)
     if held is None or held.source != Enablement.Source.DIRECT or held.plan == plan:

@@ -91,7 +91,7 @@ def request_refusal(
     product: Product, enablement: Enablement | None
 ) -> AlreadyEnabled | None:
     """Return why a product cannot be requested (R17); None if it can, also during its trial."""
-    if product.purchase_mode == Product.PurchaseMode.ALWAYS:
+    if product.is_always_included:
         return AlreadyEnabled(f"{product.name} is included in every account.")
     if enablement is not None and not enablement.is_trial:
         return already_enabled(enablement, product)

@@ -15,7 +15,7 @@ from products.billing.estimates import month_cost
 from products.billing.queries.terms import is_metered
 from products.calendars import calendar_of
 from products.catalogue.commands import check_price, is_rise, month_started
-from products.catalogue.models import Plan, PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.money import Money
 from products.catalogue.prices import NewPrice, PriceRow, price_rows
 from products.catalogue.queries import start_for
@@ -282,7 +282,7 @@ def _used(
 
 def _counts_later(plan: Plan) -> str:
     """Return why the price of an account's own plan does not count yet; "" if it does."""
-    is_always = plan.product.purchase_mode == Product.PurchaseMode.ALWAYS
+    is_always = plan.product.is_always_included
     if plan.account is None or plan.kind != Plan.Kind.DIRECT or is_always:
         return ""
     held = current(plan.account.pk, plan.product_id)

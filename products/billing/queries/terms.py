@@ -26,7 +26,7 @@ from products.billing.bill import (
 )
 from products.billing.models import Contract
 from products.calendars import calendar_of
-from products.catalogue.models import Plan, PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.queries import (
     billable_prices,
     direct_at,
@@ -150,9 +150,7 @@ def _always_held(
     for when in sorted({period.starts_at, starts_at}):
         for slug, price in direct_at(prices, when).items():
             product = price.plan.product
-            if product.purchase_mode == Product.PurchaseMode.ALWAYS and (
-                slug not in held
-            ):
+            if product.is_always_included and (slug not in held):
                 held.add(slug)
                 yield Holding(
                     product=slug,

@@ -170,7 +170,7 @@ def _configure(
 
 
 def _check_entitled(account_id: str, product: Product) -> None:
-    if product.purchase_mode == Product.PurchaseMode.ALWAYS:
+    if product.is_always_included:
         return
     enablement = current(account_id, product.pk)
     if enablement is None:
