@@ -346,8 +346,6 @@
     putBack();
     const box = one("[data-shortcuts-on]");
     if (box) box.checked = shortcutsOn();
-    const summary = one("[data-error-summary]");
-    if (summary) summary.focus();
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
