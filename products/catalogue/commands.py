@@ -75,16 +75,26 @@ def add_product(
 def update_product(
     actor: Actor, *, slug: str, fields: Mapping[str, object], now: datetime
 ) -> None:
-    """Change a product. Raises Invalid for an unknown product or field; notes product.updated."""
+    """Change a product. Notes product.updated.
+
+    Raises Invalid for an unknown product or field, and Conflict if it is no longer a draft and
+    would become part of every account, or no longer be: every bill and entitlement would change.
+    """
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
         product = Product.objects.select_for_update().filter(pk=slug).first()
         if product is None:
             raise Invalid(f"There is no product {slug}.")
-        before = _values(product)
+        before, was_included = _values(product), product.is_always_included
+        is_draft = product.state == Product.State.DRAFT
         for name, value in _known(fields).items():
             setattr(product, name, value)
+        if product.is_always_included != was_included and not is_draft:
+            raise Conflict(
+                "Only a draft can become part of every account, or stop being part of it. "
+                "Add another product instead."
+            )
         after = _values(product)
         changed = [name for name in PRODUCT_FIELDS if before[name] != after[name]]
         if not changed:

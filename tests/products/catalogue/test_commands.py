@@ -42,6 +42,26 @@ def test_the_same_values_change_nothing(websockets):
     assert noted("platform") == before
 
 
+@pytest.mark.parametrize(
+    ("state", "mode", "wanted"),
+    [("active", "direct", "always"), ("retired", "always", "sales")],
+)
+def test_only_a_draft_becomes_part_of_every_account(websockets, state, mode, wanted):
+    Product.objects.filter(pk="websockets").update(state=state, purchase_mode=mode)
+
+    with pytest.raises(Conflict):
+        change_mode(wanted)
+    Product.objects.filter(pk="websockets").update(state="draft")
+    change_mode(wanted)
+
+    assert Product.objects.get(pk="websockets").purchase_mode == wanted
+
+
+def change_mode(mode):
+    fields = {"purchase_mode": mode, "state": "active"}
+    update_product(CATALOGUE, slug="websockets", fields=fields, now=NOW)
+
+
 def test_an_unknown_field_is_refused_by_name(websockets):
     with pytest.raises(Invalid) as refused:
         add_product(CATALOGUE, slug="tea", fields={"colour": "green"}, now=NOW)
