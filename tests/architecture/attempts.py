@@ -359,7 +359,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.catalogue.commands.add_product": Attempt(STAFF, lambda w, a: catalogue.add_product(
         a, slug="tea", fields={"name": "Tea", "purchase_mode": "sales"}, now=NOW)),
     "products.catalogue.commands.update_product": Attempt(STAFF, lambda w, a: catalogue.update_product(
-        a, slug="websockets", fields={"purchase_mode": "always"}, now=NOW)),
+        a, slug="websockets", fields={"purchase_mode": "sales"}, now=NOW)),
     "products.catalogue.commands.add_plan": Attempt(STAFF, lambda w, a: catalogue.add_plan(
         a, product=w.websockets, kind="package", name="Free", now=NOW)),
     "products.domains.commands.claim_domain": Attempt(CREATES, lambda w, a: domains.claim_domain(
