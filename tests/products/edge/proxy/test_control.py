@@ -7,6 +7,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from products.edge.contract import FORMAT, RouteTable
 from products.edge.errors import EdgeError
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
@@ -28,12 +30,13 @@ from tests.products.edge.scripted import (
 )
 
 
-def test_sigterm_lets_open_tunnels_finish_and_accepts_no_new_ones(stand):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_open_tunnels_finish_and_accepts_no_new_ones(stand, number):
     own = stand("--drain-seconds", "20")
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
 
-    own.edge.process.send_signal(signal.SIGTERM)
+    own.edge.process.send_signal(number)
     eventually(lambda: is_refused(own.edge.port))
     tunnel.sendall(b"draining")
     assert read_exactly(tunnel, 8) == b"draining"
@@ -115,20 +118,6 @@ def test_a_worker_that_hangs_is_replaced_and_says_where_it_hung(stand, tmp_path)
     eventually(lambda: not is_refused(own.edge.port))
     open_tunnel(own.edge, host).close()
     assert "sitecustomize.py" in own.edge.log()
-
-
-def test_a_hangup_stops_the_edge_in_order(stand):
-    own = stand("--drain-seconds", "20")
-    host, _ = own.serve()
-    tunnel = open_tunnel(own.edge, host)
-
-    own.edge.process.send_signal(signal.SIGHUP)
-    eventually(lambda: is_refused(own.edge.port))
-    tunnel.sendall(b"still open")
-    assert read_exactly(tunnel, 10) == b"still open"
-    tunnel.close()
-
-    assert own.edge.process.wait(30) == 0
 
 
 def test_workers_do_not_outlive_their_control_process(stand):
