@@ -69,9 +69,10 @@ class NotStaged(Conflict):
 
 
 def refusal(decision: DeployDecision) -> DeploymentRefused:
-    """Return the refusal with a decision's reasons."""
+    """Return the refusal with a decision's reasons; its text also says what to do about them."""
     kind = DeploymentForbidden if decision.is_personal else DeploymentBlocked
-    error = kind(" ".join(decision.reasons), details=decision.reasons)
+    text = " ".join(f"{each.reason} {each.remedy}".strip() for each in decision.failed)
+    error = kind(text, details=decision.reasons)
     error.decision = decision
     return error
 

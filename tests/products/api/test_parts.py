@@ -319,7 +319,10 @@ def test_a_part_that_names_a_missing_one_is_stored_and_cannot_be_activated(api, 
     assert made.json()["response_condition"] == "late"
     assert sentence in made.json()["msg"]
     assert (found["status"], found["msg"]) == ("error", sentence)
-    assert (refused.status_code, refused.json()["detail"]) == (400, sentence)
+    assert refused.status_code == 400
+    assert refused.json()["detail"] == (
+        f"{sentence} Add the condition, or change Response condition of HTTPS log endpoint lines."
+    )
     assert api.get(f"{base}/validate").json()["status"] == "ok"
 
 

@@ -104,7 +104,9 @@ def test_an_activation_is_refused_with_every_reason_and_recorded(
     failed = [each for each in body["checks"] if each["passed"] is False]
     assert [each["check"] for each in failed] == [2, 6, 7]
     assert all(each["reason"] and each["remedy"] and each["who"] for each in failed)
-    assert body["detail"] == " ".join(each["reason"] for each in failed)
+    assert body["detail"] == " ".join(
+        each[part] for each in failed for part in ("reason", "remedy")
+    )
     assert not Version.objects.get().active
     assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
 
