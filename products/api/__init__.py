@@ -1,1 +1,1 @@
-"""The API, in the tongue of Fastly's clients."""
+"""The API, in the form that Fastly's clients expect."""

@@ -24,7 +24,7 @@ from accounts.roles import Permission
 from accounts.sudo import reauthenticated
 from products.api.decision import finding_to_json
 from products.api.services import valid
-from products.billing.estimates import estimated
+from products.billing.estimates import MAX_CONNECTIONS, MAX_SECONDS_EACH, estimated
 from products.calendars import Calendar, calendar_of
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money, unit_price
@@ -60,8 +60,6 @@ from products.metering.queries import current_usage
 from products.services import queries
 
 Json = dict[str, Any]
-MAX_CONNECTIONS = 10**12
-MAX_SECONDS = 31 * 24 * 3600
 STATES = {
     Enablement.Source.DIRECT: "enabled",
     Enablement.Source.CONTRACT: "package",
@@ -77,7 +75,7 @@ class PreviewReader(OwnBodyReader):
         min_value=0, max_value=MAX_CONNECTIONS, required=False
     )
     seconds_each = serializers.IntegerField(
-        min_value=0, max_value=MAX_SECONDS, required=False
+        min_value=0, max_value=MAX_SECONDS_EACH, required=False
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import Sum
 
@@ -13,6 +14,9 @@ from products.catalogue.prices import NewPrice
 from products.catalogue.queries import tiered_price
 from products.metering.models import UsagePeriod
 
+# The largest numbers that can be asked for; no month has more seconds.
+MAX_CONNECTIONS: Final = 10**12
+MAX_SECONDS_EACH: Final = 31 * 24 * 3600
 _MONTHS = 6
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 from django import forms
 
+from products.billing.estimates import MAX_CONNECTIONS, MAX_SECONDS_EACH
 from products.enablement.models import DRAIN_TIME, Enablement
 
-MAX_CONNECTIONS = 10**12
-MAX_SECONDS = 31 * 24 * 3600
 DRAIN_SECONDS = int(DRAIN_TIME.total_seconds())
 
 
@@ -34,7 +33,7 @@ class CalculatorForm(forms.Form):
     length = PlainNumber(
         label="Average length in seconds",
         min_value=0,
-        max_value=MAX_SECONDS,
+        max_value=MAX_SECONDS_EACH,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
 
