@@ -23,7 +23,9 @@ def set_pages(count):
 
 
 def pages():
+    """Return the size of the file, after freeing the pages that rows of earlier tests have left."""
     with connection.cursor() as cursor:
+        cursor.execute("VACUUM")
         cursor.execute("PRAGMA page_count")
         return cursor.fetchone()[0]
 
