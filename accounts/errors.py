@@ -1,9 +1,12 @@
 """The base classes of refusals: what went wrong, in a sentence a customer can act on; no HTTP."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 class RefusalError(Exception):
@@ -70,12 +73,19 @@ class Invalid(RefusalError):
         self.problems: dict[str, str] = {field: message} if field else {}
 
 
-@contextmanager
-def one_of(count: int, noun: str, number: int) -> Iterator[None]:
-    """Say in a refusal raised within which of several it is about: `Operation 6: …`."""
-    try:
-        yield
-    except RefusalError as refused:
-        if count > 1:
-            refused.message = f"{noun} {number}: {refused.message}"
-        raise
+def for_each(
+    items: Sequence[ItemT], noun: str, call: Callable[[ItemT], ResultT]
+) -> list[ResultT]:
+    """Return what a call returns for each item.
+
+    A refusal that it raises says which of several items it is about: `Operation 6: …`.
+    """
+    results = []
+    for number, item in enumerate(items, start=1):
+        try:
+            results.append(call(item))
+        except RefusalError as refused:
+            if len(items) > 1:
+                refused.message = f"{noun} {number}: {refused.message}"
+            raise
+    return results

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.api.fastly_json import Json
 from accounts.api.pagination import CONTENT_TYPE
-from accounts.errors import Invalid, one_of
+from accounts.errors import Invalid, for_each
 
 MAX_BULK = 100
 T = TypeVar("T")
@@ -84,11 +84,7 @@ def items_in(sent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def each_of(sent: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
     """Return what is read from each resource of a bulk request; a refusal says of which."""
-    items, found = items_in(sent), []
-    for number, item in enumerate(items, start=1):
-        with one_of(len(items), "Object", number):
-            found.append(read(item))
-    return found
+    return for_each(items_in(sent), "Object", read)
 
 
 def ids_in(sent: Mapping[str, Any]) -> list[str]:

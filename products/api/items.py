@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from accounts import paging
 from accounts.authentication import TokenRequest
 from accounts.body_text import OneOfField, text_in
-from accounts.errors import Invalid, NotFound, one_of
+from accounts.errors import Invalid, NotFound, for_each
 from accounts.readable import choices_in_words
 from accounts.roles import Permission
 from products.api import fields
@@ -118,10 +118,7 @@ class ItemBatch(Items):
             isinstance(each, dict) for each in sent
         ):
             raise Invalid(f"{self.declared.event}: Enter a list of operations.")
-        changes = []
-        for number, each in enumerate(sent, start=1):
-            with one_of(len(sent), "Operation", number):
-                changes.append(self._change(each))
+        changes = for_each(sent, "Operation", self._change)
         change_items(request.auth, part=part, changes=changes, now=timezone.now())
         return Response(OK)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
-from accounts.errors import Invalid, NotFound, one_of
+from accounts.errors import Invalid, NotFound, for_each
 from accounts.ids import new_id
 from accounts.roles import Permission
 from products.services.commands.locking import Duplicate, service_for_update
@@ -64,10 +64,11 @@ def change_items(
         items = {row.name: row for row in items_of(part)}
         before = {name: row.values for name, row in items.items()}
         keys = {name: _trail_key(row) for name, row in items.items()}
-        touched = []
-        for number, change in enumerate(changes, start=1):
-            with one_of(len(changes), "Operation", number):
-                touched.append(_apply(kind, part, items, change, trail.now))
+        touched = for_each(
+            changes,
+            "Operation",
+            lambda change: _apply(kind, part, items, change, trail.now),
+        )
         _check_count(kind, items, before)
         after = {name: row.values for name, row in items.items()}
         keys |= {name: _trail_key(row) for name, row in items.items()}
