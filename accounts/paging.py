@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 MAX_PER_PAGE: Final = 1_000
-# What to do about the cursor of a list that is none of that list.
+# What to do instead of sending a cursor that no response of the list had.
 UNKNOWN_CURSOR: Final = (
     "Use the cursor from a response, or leave it out to start at the beginning."
 )

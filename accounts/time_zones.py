@@ -8,6 +8,9 @@ from typing import Final
 from django import forms
 
 MAX_ZONE_LENGTH: Final = 64
+# That can be asked for. Years near the ends of the calendar cannot be converted to UTC.
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2999
 
 
 @cache

@@ -25,12 +25,11 @@ from accounts.models import ApiToken, Membership
 from accounts.queries import account_of
 from accounts.readable import choices_in_words
 from accounts.roles import Permission
+from accounts.time_zones import FIRST_YEAR, LAST_YEAR
 
 # Newest first by default; within an account, the sequence is the order of time.
 ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
-# Years near the ends of the calendar cannot be converted to UTC.
-FIRST_YEAR, LAST_YEAR = 1970, 2999
 RECORDED_TYPES = sorted(set(FASTLY_TYPES.values()))
 # Any other, such as a misspelt one, would look like one that never happened.
 EVENT_TYPES = sorted({*RECORDED_TYPES, *OTHER_FASTLY_TYPES})

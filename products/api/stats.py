@@ -22,6 +22,7 @@ from accounts.policy import require
 from accounts.queries import account_of
 from accounts.readable import choices_in_words
 from accounts.roles import Permission
+from accounts.time_zones import FIRST_YEAR, LAST_YEAR
 from products.api.lookups import service_at
 from products.api.services import valid
 from products.api.stats_period import EPOCH, StatsPeriod, read_time
@@ -49,7 +50,6 @@ GROUPS = (DATACENTER, "region")
 GRANULARITIES = {"minutely": "minute", "hourly": "hour", "daily": "day"}
 GIGABYTE = 10**9
 BILLED_REQUESTS = 10_000
-FIRST_YEAR, LAST_YEAR = 1970, 2999
 # Real-time: the newest seconds are left out, because edges report every few seconds.
 REPORT_DELAY_SECONDS = 10
 REALTIME_SECONDS = 120
